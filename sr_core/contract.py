@@ -1,0 +1,70 @@
+"""Names that both sides of the AWS boundary use, each spelled once.
+
+Owns the stage commands and their flags, the exit codes, the environment variables of a job and the keys of a job
+folder. It imports nothing but the standard library, so that the stacks can use it without the pipeline.
+It does not know what the names are used for: `layout` builds keys from it, `errors` raises with its exit codes.
+"""
+
+from enum import IntEnum, StrEnum
+
+PROGRAM = "sr"
+"""The command that every container runs and that a person types."""
+
+CONTRACT_VERSION = 1
+"""Part of every request, so that a job folder written under another contract is never resumed by this one."""
+
+
+class Stage(StrEnum):
+    """The stages of a job, in the order in which they run. Each is also a sub-command of `sr`."""
+
+    EXTRACT = "extract"
+    UPSCALE = "upscale"
+    ENCODE = "encode"
+    ASSEMBLE = "assemble"
+
+
+FLAG_JOB = "--job"
+"""Address of the job folder: a directory or ``s3://bucket/prefix``."""
+FLAG_CHUNK = "--chunk"
+"""Index of the chunk that an upscale or encode job works on."""
+
+
+class ExitCode(IntEnum):
+    """How a command ended. From 64 on they follow the habit of sysexits.h; AWS Batch's retry rules read them."""
+
+    OK = 0
+    INTERNAL = 1
+    """A defect of this program. Never retried."""
+    INPUT = 64
+    INTEGRITY = 65
+    GPU_MEMORY = 69
+    HOST_CAPACITY = 71
+    TRANSIENT = 74
+    INTERRUPTED = 75
+
+
+ENV_SCRATCH = "SR_SCRATCH"
+"""The one writable directory of a job; the system's temporary directory when unset."""
+ENV_MODELS = "SR_MODELS"
+"""Where network weights that do not ship with the package are looked up: a directory or an S3 prefix."""
+
+REQUEST_KEY = "request.json"
+PLAN_KEY = "plan.json"
+TIMESTAMPS_KEY = "timestamps.json"
+ROUTE_KEY = "route.json"
+"""The few words that the state machine needs: tier, segment codec, number of chunks."""
+CHUNKS_KEY = "chunks.json"
+"""A JSON list with one object for each chunk: the item source of the Distributed Map."""
+REPORT_KEY = "report.json"
+
+CHUNKS_PREFIX = "chunks/"
+SEGMENTS_PREFIX = "segments/"
+DELIVERY_PREFIX = "delivery/"
+"""Segments that the encode stage transcoded from a mezzanine."""
+RECEIPTS_PREFIX = "receipts/"
+FAILURES_PREFIX = "failures/"
+SET_ASIDE_PREFIX = "set-aside/"
+"""Receipts that did not hold; kept for whoever wants to know why."""
+
+MODELS_PREFIX = "models/"
+"""Weights that came with the request as a file, under their sha256."""

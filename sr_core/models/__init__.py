@@ -1,0 +1,1 @@
+"""Networks: the catalogue, loading, the compact architecture and the weights that ship."""

@@ -1,0 +1,98 @@
+"""The compact network (BasicSR's SRVGGNetCompact): plain convolutions, one pixel shuffle, a nearest-neighbour skip.
+
+Source: Wang et al., "Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic Data", 2021, and
+BasicSR 1.4 `basicsr/archs/srvgg_arch.py`, whose parameter names (``body.0.weight`` …) and order are kept, so that files
+serve both. It knows nothing of files, precision or tiles.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Compact(nn.Module):
+    """Maps (N, in_channels, H, W) to (N, out_channels, H·scale, W·scale), both in [0, 1], gamma-encoded RGB.
+
+    The receptive radius is `conv_count` + 2 input pixels: every convolution is 3×3, and there are `conv_count`
+    between the first and the last.
+    """
+
+    def __init__(
+        self,
+        *,
+        scale: int,
+        feature_count: int = 64,
+        conv_count: int = 16,
+        activation: str = "prelu",
+        in_channels: int = 3,
+        out_channels: int = 3,
+    ) -> None:
+        super().__init__()
+        self.scale = scale
+        self.feature_count = feature_count
+        self.conv_count = conv_count
+        layers: list[nn.Module] = [
+            nn.Conv2d(in_channels, feature_count, 3, padding=1),
+            _activation(activation, feature_count),
+        ]
+        for _ in range(conv_count):
+            layers += [nn.Conv2d(feature_count, feature_count, 3, padding=1), _activation(activation, feature_count)]
+        layers.append(nn.Conv2d(feature_count, out_channels * scale * scale, 3, padding=1))
+        self.body = nn.ModuleList(layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = x
+        for layer in self.body:
+            out = layer(out)
+        return F.pixel_shuffle(out, self.scale) + F.interpolate(x, scale_factor=self.scale, mode="nearest")
+
+
+def _activation(name: str, feature_count: int) -> nn.Module:
+    match name:
+        case "prelu":
+            return nn.PReLU(num_parameters=feature_count)
+        case "relu":
+            return nn.ReLU(inplace=True)
+        case "leakyrelu":
+            return nn.LeakyReLU(negative_slope=0.1, inplace=True)
+    raise ValueError(f"unknown activation {name!r}")
+
+
+def from_state(state: dict[str, Tensor]) -> Compact:
+    """Builds the network that fits `state`, a state dict with SRVGGNetCompact's names, and loads it.
+
+    Sizes are read off the tensors' shapes. The state must be complete: `load_state_dict` is strict.
+
+    Raises:
+        KeyError: a tensor that the layout needs is missing.
+        ValueError: the shapes are not those of a compact network.
+    """
+    convs = sorted(
+        (int(name.split(".")[1]), name)
+        for name, tensor in state.items()
+        if name.endswith(".weight") and tensor.ndim == 4
+    )
+    if len(convs) < 2 or any(not name.startswith("body.") for _, name in convs):
+        raise ValueError("the tensors are not those of a compact network (body.N.weight)")
+    first, last = state[convs[0][1]], state[convs[-1][1]]
+    in_channels = first.shape[1]
+    scale_squared, remainder = divmod(last.shape[0], in_channels)
+    scale = round(scale_squared**0.5)
+    if remainder or scale * scale != scale_squared:
+        raise ValueError(f"the last layer's {last.shape[0]} channels are not {in_channels} × scale²")
+    has_prelu = any(tensor.ndim == 1 and name.endswith(".weight") for name, tensor in state.items())
+    network = Compact(
+        scale=scale,
+        feature_count=first.shape[0],
+        conv_count=len(convs) - 2,
+        activation="prelu" if has_prelu else "relu",
+        in_channels=in_channels,
+        out_channels=in_channels,
+    )
+    network.load_state_dict(state)
+    return network
+
+
+def read_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copies a state dict to fp32 on the CPU, whatever it was saved as."""
+    return {name: tensor.detach().to(device="cpu", dtype=torch.float32).contiguous() for name, tensor in state.items()}
