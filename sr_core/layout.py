@@ -26,6 +26,10 @@ def data_key(stage: Stage, index: int, *, sha256: str, suffix: str) -> str:
     return f"{_DATA_PREFIXES[stage]}{index:05d}-{sha256[:16]}{suffix}"
 
 
+def data_prefix(stage: Stage) -> str:
+    return _DATA_PREFIXES[stage]
+
+
 def receipts_prefix(stage: Stage) -> str:
     return f"{contract.RECEIPTS_PREFIX}{stage}/"
 

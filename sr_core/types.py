@@ -12,6 +12,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from sr_core.contract import CONTRACT_VERSION, Stage
+from sr_core.errors import InputError
 
 Codec = Literal["h264", "hevc"]
 Device = Literal["cpu", "cuda"]
@@ -91,6 +92,8 @@ class VideoInfo(Model):
     """Average frame rate, frames per second."""
     time_base: Fraction
     """Seconds per unit of a presentation time in this stream."""
+    clock_start_seconds: Fraction = Fraction(0)
+    """Subtracted from every time of the source: where the clock of a transport or program stream happened to start."""
     frame_count: int
     """Frames that are shown. From the packets when probed, exact once the source has been decoded."""
     variable_rate: bool
@@ -230,6 +233,8 @@ class Plan(Model):
     width_px: int
     height_px: int
     """Size of the output picture."""
+    color: ColorInfo
+    """What the output's samples mean; written on the output."""
     segments: tuple[Segment, ...]
     chunks: tuple[Chunk, ...]
     segment_codec: SegmentCodec
@@ -238,6 +243,12 @@ class Plan(Model):
     execution: Execution
     tier: Tier
     warnings: tuple[str, ...] = ()
+
+    def chunk(self, index: int) -> Chunk:
+        """The chunk of that index. Raises InputError when there is none."""
+        if not 0 <= index < len(self.chunks):
+            raise InputError(f"there is no chunk {index}; the job has chunks 0 to {len(self.chunks) - 1}")
+        return self.chunks[index]
 
     def chunk_segments(self, chunk: Chunk) -> tuple[Segment, ...]:
         """The segments of `chunk`, in order."""
@@ -272,3 +283,22 @@ class Receipt(Model):
     carrier: Literal["copy", "lossless"] | None = None
     """For a chunk: whether it holds the source's own packets, or its frames coded without loss."""
     notes: tuple[str, ...] = ()
+
+
+class Report(Model):
+    """What a finished job says about itself."""
+
+    output: str
+    size_bytes: int
+    sha256: str
+    """Of the published file."""
+    frame_count: int
+    width_px: int
+    height_px: int
+    segment_count: int
+    upscale_seconds: float
+    """Sum over the segments; more than the wall time when chunks ran side by side."""
+    model_seconds: float
+    """Part of `upscale_seconds` in which the network was busy."""
+    assemble_seconds: float
+    warnings: tuple[str, ...]

@@ -1,0 +1,1 @@
+"""The `sr` command: parses, calls one function, turns errors into exit codes. Nothing else decides an exit code."""

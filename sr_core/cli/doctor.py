@@ -1,0 +1,70 @@
+"""`sr doctor`: what this machine has, and what it lacks for which stage."""
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+from importlib import metadata, util
+
+import av
+
+from sr_core import __version__
+from sr_core.cli.output import show, show_json
+from sr_core.contract import ENV_SCRATCH
+
+_ENCODERS = ("libx264", "libx265", "libsvtav1", "ffv1", "h264_nvenc", "hevc_nvenc")
+_PACKAGES = ("av", "boto3", "ffmpeg-python", "numpy", "pydantic", "torch", "safetensors")
+
+
+def run(options: argparse.Namespace) -> None:
+    findings = {**_machine(), **_software()}
+    if options.json:
+        show_json(findings)
+        return
+    width = max(map(len, findings))
+    for name, value in findings.items():
+        show(f"{name:<{width}}  {value}")
+
+
+def _machine() -> dict[str, str]:
+    scratch = os.environ.get(ENV_SCRATCH, "/tmp")  # noqa: S108 — only looked at
+    free = shutil.disk_usage(scratch).free / 1e9 if os.path.isdir(scratch) else 0.0  # noqa: PTH112
+    return {
+        "sr": __version__,
+        "python": sys.version.split()[0],
+        "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores",
+        "scratch": f"{scratch}, {free:.0f} GB free",
+        "aws credentials": "in the environment" if "AWS_ACCESS_KEY_ID" in os.environ else "none in the environment",
+    }
+
+
+def _software() -> dict[str, str]:
+    found = {name: _version(name) for name in _PACKAGES}
+    found["encoders"] = ", ".join(name for name in _ENCODERS if name in av.codecs_available)
+    found["ffmpeg"] = _ffmpeg()
+    if util.find_spec("torch") is None:
+        found["device"] = "none: torch is missing, so `sr upscale` and `sr run` cannot run here; the other stages can"
+        return found
+    from sr_core.inference import choose_device, choose_precision, device_name
+    from sr_core.types import Settings
+
+    device = choose_device(Settings())
+    found["device"] = f"{device} ({device_name(device)}), precision {choose_precision(Settings(), device)}"
+    return found
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "missing"
+
+
+def _ffmpeg() -> str:
+    import imageio_ffmpeg
+
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_version())
+    except RuntimeError:
+        return "missing: streams that a container cannot hold are left out instead of converted"

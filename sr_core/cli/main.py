@@ -1,0 +1,163 @@
+"""`sr`: the parser, and the one place where errors become exit codes.
+
+Sub-commands are imported when they are called, so that `sr probe` does not wait for torch.
+"""
+
+import argparse
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+
+from sr_core import __version__
+from sr_core.contract import FLAG_CHUNK, FLAG_JOB, PROGRAM, ExitCode, Stage
+from sr_core.errors import HostCapacity, SrError
+from sr_core.types import Settings
+
+_DESCRIPTION = "Upscales video two to four times, keeping every frame, its time, and everything else in the file."
+_EPILOG = """exit codes: 0 done · 64 the input or an option is wrong · 65 data is damaged beyond redoing · 69 out of GPU
+memory · 71 out of memory or disk · 74 a transfer failed, try again · 75 interrupted, the same command goes on"""
+_STAGE_HELP = {
+    Stage.EXTRACT: "look at a job's source, plan, and cut it into chunks",
+    Stage.UPSCALE: "upscale the segments of one chunk",
+    Stage.ENCODE: "encode the mezzanine segments of one chunk for delivery",
+    Stage.ASSEMBLE: "join the segments, add the rest of the source, check, publish",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        command = import_module(f"sr_core.cli.{options.module}")
+        command.run(options)
+    except SrError as error:
+        _tell(error, error.exit_code, as_json=options.json, retry_helps=error.retry_helps)
+        return error.exit_code
+    except MemoryError:
+        full = HostCapacity("out of memory; use a machine with more, or smaller tiles (--tile)")
+        _tell(full, full.exit_code, as_json=options.json)
+        return full.exit_code
+    except BrokenPipeError:
+        return ExitCode.OK  # whoever read our output has seen enough
+    except Exception as error:  # noqa: BLE001 — the last line of defence
+        traceback.print_exc()
+        _tell(error, ExitCode.INTERNAL, as_json=options.json)
+        return ExitCode.INTERNAL
+    return ExitCode.OK
+
+
+def _tell(error: Exception, code: ExitCode, *, as_json: bool, retry_helps: bool = False) -> None:
+    message = " ".join(str(error).split()) or type(error).__name__
+    if as_json:
+        answer = {
+            "error": {
+                "kind": type(error).__name__,
+                "message": message,
+                "exit_code": int(code),
+                "retry_helps": retry_helps,
+            }
+        }
+        print(json.dumps(answer, ensure_ascii=False))  # noqa: T201 — this is the program's output
+    prefix = "a defect of this program: " if code == ExitCode.INTERNAL else ""
+    print(f"{PROGRAM}: {prefix}{message}", file=sys.stderr)  # noqa: T201
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong usage is wrong input: exit code 64, and one line instead of the whole usage."""
+
+    def error(self, message: str) -> "None":  # type: ignore[override]
+        self.exit(ExitCode.INPUT, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog=PROGRAM, description=_DESCRIPTION, epilog=_EPILOG)
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    parser.set_defaults(json=False)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_run(commands)
+    _add_probe(commands)
+    for stage in Stage:
+        _add_stage(commands, stage)
+    models = _add(commands, "models", "list the networks that can be used")
+    _add_json(models)
+    doctor = _add(commands, "doctor", "say what this machine has: codecs, ffmpeg, torch, GPU, credentials")
+    _add_json(doctor)
+    return parser
+
+
+def _add(commands: "argparse._SubParsersAction[_Parser]", name: str, text: str, module: str | None = None) -> _Parser:
+    parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=_EPILOG)
+    parser.set_defaults(module=module or name)
+    return parser
+
+
+def _add_json(parser: _Parser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output (docs/json.md)")
+
+
+def _add_run(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    defaults = Settings()
+    run = _add(commands, "run", "upscale a video on this machine; called again, go on where it stopped")
+    run.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key")
+    run.add_argument(
+        "-o", "--output", metavar="OUTPUT", required=True, help="the result: .mp4, .m4v, .mov or .mkv, or s3://…"
+    )
+    run.add_argument("--overwrite", action="store_true", help="replace OUTPUT if it exists")
+    network = run.add_argument_group("network")
+    network.add_argument(
+        "--model",
+        default=defaults.model,
+        metavar="NAME|PATH",
+        help="a network of `sr models`, or a checkpoint (.safetensors, .pth) (%(default)s)",
+    )
+    network.add_argument("--scale", type=int, metavar="N", help="refuse any network but one of this scale")
+    network.add_argument("--device", choices=("auto", "cpu", "cuda"), default=defaults.device, help="(%(default)s)")
+    network.add_argument(
+        "--precision",
+        choices=("auto", "fp32", "bf16", "fp16"),
+        default=defaults.precision,
+        help="auto: fp16 on GPUs, bf16 on CPUs that compute it natively, else fp32",
+    )
+    network.add_argument("--tile", type=int, metavar="PX", help="side of a tile in input pixels; whole frames if small")
+    coding = run.add_argument_group("encoding")
+    coding.add_argument("--codec", choices=("h264", "hevc"), default=defaults.codec, help="(%(default)s)")
+    coding.add_argument(
+        "--crf", type=int, default=defaults.crf, metavar="N", help="0 best … 51 worst quality (%(default)s)"
+    )
+    coding.add_argument("--preset", default=defaults.preset, metavar="P", help="ultrafast … veryslow (%(default)s)")
+    coding.add_argument(
+        "--segment-codec",
+        choices=("delivery", "mezzanine"),
+        default=defaults.segment_codec,
+        help="upscale writes the delivery codec itself, or lossless segments for `sr encode` (%(default)s)",
+    )
+    run.add_argument("--strict", action="store_true", help="refuse a damaged source instead of upscaling what decodes")
+    run.add_argument(
+        "--work-dir", metavar="DIR", help="where unfinished work is kept (.sr-work beside a local OUTPUT, else here)"
+    )
+    run.add_argument("--chunk-segments", type=int, metavar="N", help="segments in a chunk; does not change the result")
+    _add_json(run)
+
+
+def _add_probe(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    probe = _add(commands, "probe", "say what is in a video file and what would be done about it")
+    probe.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key")
+    probe.add_argument("--model", default=Settings().model, metavar="NAME|PATH", help="for the plan (%(default)s)")
+    _add_json(probe)
+
+
+def _add_stage(commands: "argparse._SubParsersAction[_Parser]", stage: Stage) -> None:
+    parser = _add(commands, stage.value, _STAGE_HELP[stage], module="stage")
+    parser.set_defaults(stage=stage)
+    parser.add_argument(
+        FLAG_JOB, required=True, metavar="URI", help="the job folder: a directory or s3://bucket/prefix"
+    )
+    if stage in (Stage.UPSCALE, Stage.ENCODE):
+        parser.add_argument(FLAG_CHUNK, required=True, type=int, metavar="N", help="index of the chunk, from 0")
+    if stage == Stage.EXTRACT:
+        parser.add_argument(
+            "--chunk-segments", type=int, metavar="N", help="segments in a chunk; does not change the result"
+        )
+    _add_json(parser)

@@ -1,0 +1,67 @@
+"""`sr probe`: what is in a file, and what the pipeline would do about it."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from sr_core.cli.output import show, show_json
+from sr_core.models.describe import describe
+from sr_core.planning import make_plan
+from sr_core.storage import fetch_source
+from sr_core.types import Plan, Request, Settings, VideoInfo
+from sr_core.video.probe import probe
+
+
+def run(options: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory(prefix="sr-") as scratch:
+        info = probe(fetch_source(options.input, Path(scratch)))
+    settings = Settings(model=options.model)
+    request = Request(input=options.input, input_version="unread", output="unnamed.mp4", settings=settings)
+    plan = make_plan(request, describe(settings.model), info, tier="local")
+    if options.json:
+        show_json({"video": info.model_dump(mode="json"), "plan": _plan_summary(plan)})
+    else:
+        show("\n".join(_lines(options.input, info, plan)))
+
+
+def _plan_summary(plan: Plan) -> dict[str, object]:
+    return {
+        "model": plan.model.name,
+        "scale": plan.model.scale,
+        "width_px": plan.width_px,
+        "height_px": plan.height_px,
+        "segment_count": len(plan.segments),
+        "codec": plan.delivery.codec,
+        "pixel_format": plan.delivery.pixel_format,
+        "color": plan.color.model_dump(mode="json"),
+        "tile_px": plan.execution.tile_px,
+    }
+
+
+def _lines(name: str, info: VideoInfo, plan: Plan) -> list[str]:
+    rate = f"{info.rate} ({float(info.rate):.3f} fps)"
+    shape = f"{info.width_px}×{info.height_px}"
+    if info.sar != 1:
+        shape += f", sample aspect ratio {info.sar.numerator}:{info.sar.denominator}"
+    if info.rotation_degrees:
+        shape += f", to be turned {info.rotation_degrees}° clockwise"
+    color = info.color
+    assumed = f" (assumed: {', '.join(color.assumed)})" if color.assumed else ""
+    lines = [
+        f"{name}: {info.container}",
+        f"  picture   {shape}, {info.field_order}",
+        f"  frames    {info.frame_count} in {info.duration_seconds:.3f} s, "
+        f"{'variable rate, on average' if info.variable_rate else 'rate'} {rate}, time base {info.time_base}",
+        f"  samples   {info.codec}, {info.pixel_format}: {info.chroma}, {info.bit_depth} bits",
+        f"  colour    matrix {color.matrix}, {color.range} range, primaries {color.primaries}, "
+        f"transfer {color.transfer}, chroma {color.siting}{assumed}",
+    ]
+    for stream in info.streams:
+        words = [stream.kind, stream.codec, stream.language, stream.title, *stream.dispositions]
+        note = stream.note or "carried as it is"
+        lines.append(f"  stream {stream.index}  {' '.join(word for word in words if word)}: {note}")
+    lines.append(
+        f"  result    {plan.width_px}×{plan.height_px} by {plan.model.name}, {plan.delivery.codec} "
+        f"{plan.delivery.pixel_format}, matrix {plan.color.matrix}, in {len(plan.segments)} segments"
+    )
+    return lines + [f"  warning   {warning}" for warning in info.warnings]

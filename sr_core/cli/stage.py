@@ -1,0 +1,83 @@
+"""`sr extract|upscale|encode|assemble --job URI`: one stage, on any store. This is what AWS Batch runs."""
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from sr_core.cli.output import note, progress_display, show, show_json
+from sr_core.cli.signals import interruptible
+from sr_core.contract import ENV_SCRATCH, Stage
+from sr_core.errors import InputError
+from sr_core.interruption import Interruption
+from sr_core.manifest import Manifest
+from sr_core.progress import Progress
+from sr_core.storage import open_store
+from sr_core.types import Receipt
+
+
+def run(options: argparse.Namespace) -> None:
+    manifest = Manifest(open_store(options.job))
+    with interruptible() as interruption, progress_display() as progress, _scratch() as scratch:
+        answer, text = _run_stage(options, manifest, Path(scratch), progress, interruption)
+    if options.json:
+        show_json(answer)
+    else:
+        show(text)
+
+
+def _run_stage(
+    options: argparse.Namespace, manifest: Manifest, scratch: Path, progress: Progress, interruption: Interruption
+) -> tuple[dict[str, object], str]:
+    """The stage's answer as JSON and as one line. Stages are imported here: only upscale needs torch."""
+    match options.stage:
+        case Stage.EXTRACT:
+            from sr_core.stages.extract import extract
+
+            plan = extract(
+                manifest,
+                scratch=scratch,
+                chunk_segments=options.chunk_segments,
+                progress=progress,
+                interruption=interruption,
+            )
+            for warning in plan.warnings:
+                note(f"sr: warning: {warning}")
+            counts = f"{plan.video.frame_count} frames, {len(plan.segments)} segments, {len(plan.chunks)} chunks"
+            return {"plan_digest": plan.digest(), "chunk_count": len(plan.chunks), "tier": plan.tier}, counts
+        case Stage.UPSCALE:
+            from sr_core.stages.upscale import upscale
+
+            return _receipts(
+                upscale(manifest, options.chunk, scratch=scratch, progress=progress, interruption=interruption)
+            )
+        case Stage.ENCODE:
+            from sr_core.stages.encode import encode
+
+            return _receipts(
+                encode(manifest, options.chunk, scratch=scratch, progress=progress, interruption=interruption)
+            )
+        case Stage.ASSEMBLE:
+            from sr_core.stages.assemble import assemble
+
+            report = assemble(manifest, scratch=scratch, progress=progress, interruption=interruption)
+            for warning in report.warnings:
+                note(f"sr: warning: {warning}")
+            return report.model_dump(mode="json"), f"{report.output}: {report.frame_count} frames"
+    raise AssertionError(f"no such stage: {options.stage}")
+
+
+def _receipts(receipts: dict[int, Receipt]) -> tuple[dict[str, object], str]:
+    frames = sum(receipt.frame_count for receipt in receipts.values())
+    return (
+        {"receipts": [receipt.model_dump(mode="json") for _, receipt in sorted(receipts.items())]},
+        f"{len(receipts)} segments, {frames} frames",
+    )
+
+
+def _scratch() -> "tempfile.TemporaryDirectory[str]":
+    """A folder for this process's temporary files, in the one place that a container may write to."""
+    parent = os.environ.get(ENV_SCRATCH)
+    if parent is not None and not Path(parent).is_dir():
+        raise InputError(f"{ENV_SCRATCH} names {parent}, which is not a folder")
+    return tempfile.TemporaryDirectory(prefix="sr-", dir=parent)

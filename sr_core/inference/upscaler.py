@@ -1,0 +1,71 @@
+"""From decoded planes to the planes that the encoder wants, as one call that several threads may make at once."""
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sr_core.inference.device import fingerprint, worker_count
+from sr_core.inference.engine import Engine
+from sr_core.models.loading import load
+from sr_core.types import Plan
+from sr_core.video.formats import HANDLED
+from sr_core.video.frames import Plane, Planes
+
+
+class FrameUpscaler:
+    """Upscales frames as a plan says.
+
+    Args:
+        plan: the job's plan.
+        weights: the weights file; None for a network that ships with the package.
+
+    Raises InputError or IntegrityError when the weights are not usable, see `models.loading.load`.
+    """
+
+    def __init__(self, plan: Plan, weights: Path | None) -> None:
+        self.workers = worker_count(plan.execution)
+        """How many threads should call `upscale` at once."""
+        self.fingerprint = fingerprint(plan.execution)
+        self._plan = plan
+        self._engine = Engine(load(plan.model, weights), plan.execution, scale=plan.model.scale)
+        self._output = HANDLED[plan.delivery.pixel_format]
+        self._lock = threading.Lock()
+        self._working_seconds = 0.0
+
+    @property
+    def busy_seconds(self) -> float:
+        """Wall time spent in the network and colour conversion so far, averaged over the workers."""
+        return self._working_seconds / self.workers
+
+    @property
+    def redone_frames(self) -> int:
+        """Frames computed again in fp32 because the first result was not finite."""
+        return self._engine.redone_frames
+
+    def prepare_worker(self) -> None:
+        """To be called once in each thread that calls `upscale`: on a CPU, a frame is one thread's work."""
+        if self._plan.execution.device == "cpu":
+            torch.set_num_threads(1)
+
+    def upscale(self, frame: Planes) -> Planes:
+        """A frame of the source to a frame of the output. Raises what `Engine.upscale_rgb` raises."""
+        started = time.monotonic()
+        plan = self._plan
+        planes = self._engine.upscale_planes(
+            [torch.from_numpy(plane).unsqueeze(0) for plane in frame.planes],
+            source=(frame.format.chroma, frame.format.bit_depth, plan.video.color),
+            output=(self._output.chroma, self._output.bit_depth, plan.color),
+            quarter_turns=plan.video.rotation_degrees // 90,
+        )
+        result = Planes(self._output, tuple(self._to_numpy(plane) for plane in planes))
+        with self._lock:
+            self._working_seconds += time.monotonic() - started
+        return result
+
+    def _to_numpy(self, plane: Tensor) -> Plane:
+        samples = plane[0].cpu().numpy()
+        return samples if self._output.bytes_per_sample == 1 else samples.astype(np.uint16)

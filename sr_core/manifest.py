@@ -1,0 +1,160 @@
+"""What is done and what remains: the plan and the receipts of a job folder.
+
+Done means a receipt that bears this plan's digest and whose data is there. Receipts are written after their data, once;
+one that does not hold is set aside, and its unit is done again. There is no other state: listing is the checkpoint.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from sr_core import layout
+from sr_core.contract import CHUNKS_KEY, PLAN_KEY, REQUEST_KEY, ROUTE_KEY, TIMESTAMPS_KEY, Stage
+from sr_core.errors import DamagedData, InputError, IntegrityError
+from sr_core.storage import ObjectNotFound, Store
+from sr_core.timestamps import FrameTable
+from sr_core.types import Plan, Receipt, Request
+
+
+class Manifest:
+    """A job folder, as the stages see it."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._plan_digest: str | None = None
+
+    def request(self) -> Request:
+        """Raises InputError when the folder holds no request of this contract."""
+        try:
+            return Request.from_json(self.store.get_bytes(REQUEST_KEY))
+        except ObjectNotFound:
+            raise InputError(f"{self.store.uri} holds no {REQUEST_KEY}; is it a job folder?") from None
+        except ValidationError as error:
+            raise InputError(f"{self.store.uri}/{REQUEST_KEY} is not a request: {first_problem(error)}") from error
+
+    def plan(self) -> Plan:
+        """Raises InputError when extract has not made one yet."""
+        plan = self.plan_if_made()
+        if plan is None:
+            raise InputError(f"{self.store.uri} holds no {PLAN_KEY}; run `sr extract --job {self.store.uri}` first")
+        return plan
+
+    def plan_if_made(self) -> Plan | None:
+        try:
+            plan = Plan.from_json(self.store.get_bytes(PLAN_KEY))
+        except ObjectNotFound:
+            return None
+        except ValidationError as error:
+            raise IntegrityError(f"{self.store.uri}/{PLAN_KEY} is damaged; delete the job folder") from error
+        self._plan_digest = plan.digest()
+        return plan
+
+    def write_plan(self, plan: Plan, frames: FrameTable) -> Plan:
+        """Writes the plan, once, after the frames it speaks of, and returns the one that holds.
+
+        When two extract jobs race, the first one's plan wins.
+        """
+        self.store.create(TIMESTAMPS_KEY, frames.to_json())
+        self.store.create(PLAN_KEY, plan.to_json())
+        return self.plan()
+
+    def write_route(self, plan: Plan) -> None:
+        """Writes what the state machine needs of the plan, once everything that it leads to is there."""
+        route = {"tier": plan.tier, "segment_codec": plan.segment_codec, "chunk_count": len(plan.chunks)}
+        self.store.put_bytes(ROUTE_KEY, json.dumps(route).encode())
+        self.store.put_bytes(CHUNKS_KEY, json.dumps([{"chunk": chunk.index} for chunk in plan.chunks]).encode())
+
+    def frames(self) -> FrameTable:
+        """Raises IntegrityError when the record of the source's frames is gone or damaged."""
+        try:
+            return FrameTable.from_json(self.store.get_bytes(TIMESTAMPS_KEY))
+        except (ObjectNotFound, ValueError, KeyError) as error:
+            raise IntegrityError(
+                f"{self.store.uri}/{TIMESTAMPS_KEY} is gone or damaged; delete the job folder"
+            ) from error
+
+    def receipts(self, stage: Stage, indices: Iterable[int]) -> dict[int, Receipt]:
+        """The receipts that hold, by index. Those that do not are set aside."""
+        sizes = {info.key: info.size_bytes for info in self.store.list(layout.data_prefix(stage))}
+        present = {info.key for info in self.store.list(layout.receipts_prefix(stage))}
+        found: dict[int, Receipt] = {}
+        for index in indices:
+            key = layout.receipt_key(stage, index)
+            if key not in present:
+                continue
+            try:
+                content = self.store.get_bytes(key)
+            except ObjectNotFound:
+                continue  # set aside by another worker meanwhile
+            receipt = self._held(content, stage, index, sizes)
+            if receipt is None:
+                self._set_aside(stage, index, content)
+            else:
+                found[index] = receipt
+        return found
+
+    def _held(self, content: bytes, stage: Stage, index: int, sizes: dict[str, int]) -> Receipt | None:
+        try:
+            receipt = Receipt.from_json(content)
+        except ValidationError:
+            return None
+        holds = (
+            (receipt.stage, receipt.index) == (stage, index)
+            and receipt.plan_digest == self.plan_digest
+            and sizes.get(receipt.key) == receipt.size_bytes
+        )
+        return receipt if holds else None
+
+    @property
+    def plan_digest(self) -> str:
+        """Digest of the job's plan."""
+        if self._plan_digest is None:
+            self.plan()
+        assert self._plan_digest is not None, "reading the plan sets its digest"
+        return self._plan_digest
+
+    def commit(self, receipt: Receipt, path: Path) -> Receipt:
+        """Stores the data at `path`, then its receipt, and returns the receipt that holds.
+
+        When another worker was first, its receipt wins, and data of ours that differs from its is removed again.
+        """
+        self.store.put(receipt.key, path, sha256=receipt.sha256)
+        key = layout.receipt_key(receipt.stage, receipt.index)
+        for _ in range(2):
+            if self.store.create(key, receipt.to_json()):
+                return receipt
+            winner = self.receipts(receipt.stage, [receipt.index]).get(receipt.index)
+            if winner is not None:
+                if winner.key != receipt.key:
+                    self.store.delete(receipt.key)
+                return winner
+            # The receipt in the way did not hold and is set aside now: ours can take its place.
+        raise IntegrityError(f"{self.store.uri}/{key} keeps coming back without its data; delete the job folder")
+
+    def fetch(self, receipt: Receipt, folder: Path) -> Path:
+        """A local file with the receipt's data, checked.
+
+        Raises DamagedData, after setting the receipt aside, when the data is gone or is not what the receipt says.
+        """
+        try:
+            return self.store.fetch(receipt.key, folder, sha256=receipt.sha256)
+        except (ObjectNotFound, DamagedData) as error:
+            self._set_aside(receipt.stage, receipt.index, receipt.to_json())
+            raise DamagedData(
+                f"{self.store.uri}/{receipt.key} is gone or damaged; its receipt is set aside: start the job again",
+                key=receipt.key,
+            ) from error
+
+    def _set_aside(self, stage: Stage, index: int, content: bytes) -> None:
+        digest = hashlib.sha256(content).hexdigest()
+        self.store.put_bytes(layout.set_aside_key(stage, index, digest=digest), content)
+        self.store.delete(layout.receipt_key(stage, index))
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing that is wrong with a model, in a few words: ``settings.crf: Input should be …``."""
+    problem = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"

@@ -1,0 +1,142 @@
+"""The networks that ship, and what a weights file says about itself. Imports no torch.
+
+A network's sizes are read off the shapes of its tensors, which a safetensors file states in its header: so planning can
+know a network's cost without loading it.
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from sr_core.errors import InputError, IntegrityError
+from sr_core.types import Model, ModelSpec
+
+_MAX_HEADER_BYTES = 100_000_000
+
+
+class ShippedModel(Model):
+    """A network inside the package."""
+
+    file: str
+    sha256: str
+    licence: str
+    origin: str
+    """Where the weights come from."""
+    summary: str
+
+
+def shipped() -> dict[str, ShippedModel]:
+    """Every network that ships, by name."""
+    text = (_weights_folder() / "catalogue.json").read_text(encoding="utf-8")
+    return TypeAdapter(dict[str, ShippedModel]).validate_json(text)
+
+
+def shipped_file(name: str) -> Path:
+    """The weights file of a network that ships, checked against its pinned digest.
+
+    Raises:
+        InputError: no network of that name ships.
+        IntegrityError: the file is not the one that was shipped.
+    """
+    networks = shipped()
+    if name not in networks:
+        raise InputError(
+            f"unknown model {name!r}; choose one of {', '.join(networks)} or give the path of a checkpoint"
+        )
+    path = _weights_folder() / networks[name].file
+    if not path.is_file() or file_digest(path) != networks[name].sha256:
+        raise IntegrityError(f"the weights of {name} are damaged ({path}); install the package again")
+    return path
+
+
+def describe_shipped(name: str) -> ModelSpec:
+    """What planning needs to know of a network that ships. Raises as `shipped_file`."""
+    return describe_safetensors(shipped_file(name), name=name)
+
+
+def describe_safetensors(path: Path, *, name: str) -> ModelSpec:
+    """What planning needs to know of the network in a safetensors file. Raises InputError when it is not usable."""
+    return spec_from_shapes(safetensors_shapes(path), name=name, sha256=file_digest(path))
+
+
+def safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Shapes by tensor name, from the header alone. Raises InputError when the header or the length is wrong."""
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > _MAX_HEADER_BYTES:
+                raise ValueError("the header is too long")
+            header = json.loads(file.read(length))
+        header.pop("__metadata__", None)
+        end = max(entry["data_offsets"][1] for entry in header.values())
+        if path.stat().st_size != 8 + length + end:
+            raise ValueError("the file is cut short")
+        return {key: tuple(int(side) for side in entry["shape"]) for key, entry in header.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+        raise InputError(f"{path} is not a usable safetensors file ({error}); get it again") from error
+
+
+def spec_from_shapes(shapes: Mapping[str, Sequence[int]], *, name: str, sha256: str) -> ModelSpec:
+    """Recognises the compact architecture by its tensors. Raises InputError for any other."""
+    convolutions = {
+        int(key.split(".")[1]): tuple(shape) for key, shape in shapes.items() if _is_convolution(key, shape)
+    }
+    numbers = sorted(convolutions)
+    if len(numbers) < 2 or any(not key.startswith("body.") for key in shapes):
+        raise InputError(f"{name}: these are not the weights of a compact network (tensors body.0.weight …)")
+    first, last = convolutions[numbers[0]], convolutions[numbers[-1]]
+    scale = round((last[0] / 3) ** 0.5)
+    inner = [convolutions[number] for number in numbers[1:-1]]
+    consistent = first[1] == 3 and last[0] == 3 * scale * scale and last[1] == first[0]
+    missing = [
+        f"body.{number}.{part}"
+        for number in range(numbers[-1] + 1)
+        for part in (("weight", "bias") if number in convolutions else ())
+        if f"body.{number}.{part}" not in shapes
+    ]
+    if missing:
+        raise InputError(f"{name}: the weights are incomplete; {', '.join(missing[:3])} missing")
+    if not consistent or scale < 1 or any(shape[:2] != (first[0], first[0]) for shape in inner):
+        raise InputError(f"{name}: the tensors do not fit together as a compact network for RGB")
+    return ModelSpec(
+        name=name,
+        architecture="compact",
+        scale=scale,
+        radius_px=len(numbers),
+        macs_per_pixel=sum(shape[0] * shape[1] * shape[2] * shape[3] for shape in convolutions.values()),
+        parameter_count=sum(_product(shape) for shape in shapes.values()),
+        sha256=sha256,
+    )
+
+
+def is_safetensors(path: Path) -> bool:
+    """By content: a safetensors file begins with the length of a JSON object."""
+    with path.open("rb") as file:
+        return file.read(9)[8:] == b"{"
+
+
+def file_digest(path: Path) -> str:
+    """sha256 (hex) of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_convolution(key: str, shape: Sequence[int]) -> bool:
+    parts = key.split(".")
+    return len(parts) == 3 and parts[1].isdigit() and parts[2] == "weight" and len(shape) == 4
+
+
+def _product(shape: Sequence[int]) -> int:
+    result = 1
+    for side in shape:
+        result *= side
+    return result
+
+
+def _weights_folder() -> Path:
+    return Path(str(resources.files("sr_core.models"))) / "weights"

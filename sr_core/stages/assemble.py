@@ -1,0 +1,127 @@
+"""Assemble: every segment is there and whole, so join them, add the rest of the source, check, publish."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from sr_core.contract import REPORT_KEY, Stage
+from sr_core.errors import DamagedData, IntegrityError
+from sr_core.interruption import Interruption
+from sr_core.manifest import Manifest
+from sr_core.models.catalogue import file_digest
+from sr_core.progress import Progress, silent
+from sr_core.storage import fetch_source, publish
+from sr_core.types import Plan, Receipt, Report, Segment
+from sr_core.video.join import container_for, join
+from sr_core.video.verify import verify
+
+
+class MissingSegments(DamagedData):
+    """Segments have no receipt that holds. `indices` are theirs."""
+
+    def __init__(self, message: str, *, indices: tuple[int, ...]) -> None:
+        super().__init__(message, key="")
+        self.indices = indices
+
+
+def assemble(
+    manifest: Manifest,
+    *,
+    scratch: Path,
+    overwrite: bool = True,
+    progress: Progress = silent,
+    interruption: Interruption | None = None,
+) -> Report:
+    """Publishes the result, verified, and leaves the report in the job folder.
+
+    Args:
+        overwrite: whether a file that is in the way is replaced. It is checked when the job is submitted, too.
+
+    Raises:
+        MissingSegments: some are not done, or their data is gone or damaged; they are set aside and can be done again.
+        IntegrityError: the finished file does not hold what was promised.
+        InputError: the output cannot be published.
+    """
+    started = time.monotonic()
+    interruption = interruption or Interruption()
+    request, plan = manifest.request(), manifest.plan()
+    container = container_for(request.output)
+    stage = Stage.UPSCALE if plan.segment_codec == "delivery" else Stage.ENCODE
+    receipts = manifest.receipts(stage, range(len(plan.segments)))
+    files = _fetch_all(manifest, plan, receipts, scratch, progress, interruption)
+    source = fetch_source(request.input, scratch, version=request.input_version)
+    frames = manifest.frames()
+    interruption.check()
+    path = scratch / f"result{Path(request.output).suffix.lower()}"
+    try:
+        joined = join(files, source, plan, frames, container=container, output=path)
+        verify(path, plan, frames, joined, container=container)
+        report = _report(manifest, plan, receipts, request.output, path, joined.warnings, started)
+        interruption.check()
+        # Before publishing, so that whoever finds the output there can tell whether this job put it there.
+        manifest.store.put_bytes(REPORT_KEY, report.to_json())
+        publish(path, request.output, overwrite=overwrite)
+    finally:
+        path.unlink(missing_ok=True)
+    return report
+
+
+def _fetch_all(
+    manifest: Manifest,
+    plan: Plan,
+    receipts: Mapping[int, Receipt],
+    scratch: Path,
+    progress: Progress,
+    interruption: Interruption,
+) -> list[tuple[Segment, Path]]:
+    """A checked local file for every segment. Raises MissingSegments naming all that are missing."""
+    files: list[tuple[Segment, Path]] = []
+    missing: list[int] = []
+    for segment in plan.segments:
+        interruption.check()
+        receipt = receipts.get(segment.index)
+        if receipt is None:
+            missing.append(segment.index)
+            continue
+        try:
+            files.append((segment, manifest.fetch(receipt, scratch)))
+        except DamagedData:
+            missing.append(segment.index)
+        progress(Stage.ASSEMBLE, segment.end_frame, plan.video.frame_count)
+    if missing:
+        names = ", ".join(map(str, missing[:5])) + (" …" if len(missing) > 5 else "")
+        raise MissingSegments(
+            f"{len(missing)} of {len(plan.segments)} segments are missing or damaged ({names}); start the job again",
+            indices=tuple(missing),
+        )
+    return files
+
+
+def _report(
+    manifest: Manifest,
+    plan: Plan,
+    receipts: Mapping[int, Receipt],
+    output: str,
+    path: Path,
+    warnings: tuple[str, ...],
+    started: float,
+) -> Report:
+    upscaled = manifest.receipts(Stage.UPSCALE, range(len(plan.segments))) or receipts
+    fingerprints = {receipt.fingerprint for receipt in upscaled.values()}
+    if len(fingerprints) > 1:
+        warnings = (*warnings, f"segments were made under {len(fingerprints)} fingerprints; see their receipts")
+    if not path.stat().st_size:
+        raise IntegrityError("the result is an empty file")
+    return Report(
+        output=output,
+        size_bytes=path.stat().st_size,
+        sha256=file_digest(path),
+        frame_count=plan.video.frame_count,
+        width_px=plan.width_px,
+        height_px=plan.height_px,
+        segment_count=len(plan.segments),
+        upscale_seconds=sum(receipt.timing.total_seconds for receipt in upscaled.values()),
+        model_seconds=sum(receipt.timing.model_seconds for receipt in upscaled.values()),
+        assemble_seconds=time.monotonic() - started,
+        warnings=(*plan.warnings, *warnings),
+    )

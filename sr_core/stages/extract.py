@@ -1,0 +1,103 @@
+"""Extract: look at the source once, decide everything, and cut it into chunks that decode to the promised frames."""
+
+import time
+from pathlib import Path
+
+from sr_core.contract import Stage
+from sr_core.errors import InputError
+from sr_core.interruption import Interruption
+from sr_core.manifest import Manifest
+from sr_core.models.catalogue import describe_shipped
+from sr_core.planning import lossless_encoding, make_plan
+from sr_core.progress import Progress, silent
+from sr_core.stages.commit import commit
+from sr_core.storage import fetch_source
+from sr_core.types import Plan, Request, Tier, Timing, VideoInfo
+from sr_core.video.cut import cut
+from sr_core.video.formats import target_of
+from sr_core.video.probe import probe
+from sr_core.video.scan import Scan, scan
+from sr_core.video.write import encoder_versions
+
+
+def extract(
+    manifest: Manifest,
+    *,
+    scratch: Path,
+    tier: Tier | None = None,
+    chunk_segments: int | None = None,
+    progress: Progress = silent,
+    interruption: Interruption | None = None,
+) -> Plan:
+    """Makes the plan, unless there is one, and the chunk files that are missing.
+
+    Args:
+        scratch: a folder for temporary files.
+        tier, chunk_segments: see `make_plan`; without effect when there is a plan.
+
+    Raises InputError when the source cannot be upscaled, and whatever a store raises.
+    """
+    interruption = interruption or Interruption()
+    request = manifest.request()
+    plan = manifest.plan_if_made()
+    if plan is not None and _is_done(manifest, plan):
+        manifest.write_route(plan)
+        return plan
+    source = fetch_source(request.input, scratch, version=request.input_version)
+    info = plan.video if plan is not None else probe(source)
+
+    def on_frame(count: int) -> None:
+        interruption.check()
+        progress(Stage.EXTRACT, count, max(count, info.frame_count))
+
+    found = scan(source, info, on_frame=on_frame)
+    if plan is None:
+        plan = _decide(manifest, request, info, found, tier=tier, chunk_segments=chunk_segments)
+    _cut_missing(manifest, plan, found, source, scratch, interruption)
+    manifest.write_route(plan)
+    return plan
+
+
+def _is_done(manifest: Manifest, plan: Plan) -> bool:
+    return len(manifest.receipts(Stage.EXTRACT, range(len(plan.chunks)))) == len(plan.chunks)
+
+
+def _decide(
+    manifest: Manifest, request: Request, info: VideoInfo, found: Scan, *, tier: Tier | None, chunk_segments: int | None
+) -> Plan:
+    if request.settings.strict and found.warnings:
+        raise InputError(f"{request.input}: {'; '.join(found.warnings)}; leave out --strict to upscale what decodes")
+    exact = info.model_copy(
+        update={
+            "frame_count": len(found.frames),
+            "variable_rate": found.frames.is_variable(),
+            "duration_seconds": float(found.frames.total_seconds),
+            "warnings": info.warnings + found.warnings,
+        }
+    )
+    model = request.model or describe_shipped(request.settings.model)
+    return manifest.write_plan(make_plan(request, model, exact, tier=tier, chunk_segments=chunk_segments), found.frames)
+
+
+def _cut_missing(
+    manifest: Manifest, plan: Plan, found: Scan, source: Path, scratch: Path, interruption: Interruption
+) -> None:
+    done = manifest.receipts(Stage.EXTRACT, range(len(plan.chunks)))
+    missing = [chunk for chunk in plan.chunks if chunk.index not in done]
+    target = target_of(plan.video.pixel_format)
+    assert target is not None, "probing refuses other pixel formats"
+    lossless = lossless_encoding(target.format.name)
+    started = time.monotonic()
+    for made in cut(source, plan.video, found, missing, lossless=lossless, folder=scratch):
+        interruption.check()
+        commit(
+            manifest,
+            made.path,
+            stage=Stage.EXTRACT,
+            index=made.chunk.index,
+            frame_count=made.chunk.frame_count,
+            fingerprint=encoder_versions(),
+            timing=Timing(total_seconds=time.monotonic() - started),
+            carrier=made.carrier,
+        )
+        started = time.monotonic()

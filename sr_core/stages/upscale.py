@@ -1,0 +1,150 @@
+"""Upscale: the segments of one chunk, one after another, with decoding, network and encoding overlapped."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from sr_core.contract import Stage
+from sr_core.errors import IntegrityError
+from sr_core.inference import FrameUpscaler
+from sr_core.interruption import Interruption
+from sr_core.manifest import Manifest
+from sr_core.progress import Progress, silent
+from sr_core.stages.commit import commit
+from sr_core.stages.overlap import overlap
+from sr_core.timestamps import FrameTable
+from sr_core.types import Chunk, Plan, Receipt, Segment, Timing
+from sr_core.video.frames import Planes
+from sr_core.video.read import read_copied, read_lossless
+from sr_core.video.write import SegmentWriter, encoder_versions
+
+_SUFFIX = ".mkv"
+
+
+def upscale(
+    manifest: Manifest,
+    chunk_index: int,
+    *,
+    scratch: Path,
+    progress: Progress = silent,
+    interruption: Interruption | None = None,
+) -> dict[int, Receipt]:
+    """Upscales the segments of a chunk that are not done yet, and returns the receipts of all of them by index.
+
+    A segment whose receipt does not hold is done again.
+
+    Raises:
+        InputError: there is no such chunk.
+        IntegrityError: the chunk was not extracted, or does not decode to the promised frames.
+        Interrupted: asked to stop; the segment in hand is finished if there is time, and dropped otherwise.
+    """
+    plan = manifest.plan()
+    chunk = plan.chunk(chunk_index)
+    segments = plan.chunk_segments(chunk)
+    done = manifest.receipts(Stage.UPSCALE, [segment.index for segment in segments])
+    missing = [segment for segment in segments if segment.index not in done]
+    if missing:
+        worker = _Worker(manifest, plan, scratch, progress, interruption or Interruption())
+        done |= worker.run(chunk, missing)
+    return done
+
+
+class _Worker:
+    """Upscales segments of one chunk; holds what they share."""
+
+    def __init__(
+        self, manifest: Manifest, plan: Plan, scratch: Path, progress: Progress, interruption: Interruption
+    ) -> None:
+        self._manifest, self._plan, self._scratch = manifest, plan, scratch
+        self._progress, self._interruption = progress, interruption
+        self._encoding = plan.delivery if plan.segment_codec == "delivery" else plan.mezzanine
+        self._decode_seconds = 0.0
+
+    def run(self, chunk: Chunk, missing: list[Segment]) -> dict[int, Receipt]:
+        file, carrier = self._chunk_file(chunk)
+        frames = self._manifest.frames()
+        weights = (
+            self._manifest.store.fetch(self._plan.model.stored_key, self._scratch, sha256=self._plan.model.sha256)
+            if self._plan.model.stored_key
+            else None
+        )
+        upscaler = FrameUpscaler(self._plan, weights)
+        results = overlap(
+            self._decode(file, carrier, frames, chunk, missing),
+            upscaler.upscale,
+            workers=upscaler.workers,
+            ahead=upscaler.workers + 1,
+            prepare_worker=upscaler.prepare_worker,
+        )
+        receipts = {}
+        try:
+            for segment in missing:
+                receipts[segment.index] = self._encode(segment, results, upscaler)
+                self._interruption.check(needed_seconds=receipts[segment.index].timing.total_seconds)
+        finally:
+            results.close()
+        return receipts
+
+    def _chunk_file(self, chunk: Chunk) -> tuple[Path, str]:
+        receipt = self._manifest.receipts(Stage.EXTRACT, [chunk.index]).get(chunk.index)
+        if receipt is None:
+            raise IntegrityError(
+                f"chunk {chunk.index} is not extracted; run `sr extract --job {self._manifest.store.uri}` again"
+            )
+        return self._manifest.fetch(receipt, self._scratch), receipt.carrier or "copy"
+
+    def _decode(
+        self, file: Path, carrier: str, frames: FrameTable, chunk: Chunk, missing: list[Segment]
+    ) -> Iterator[Planes]:
+        """The frames of the missing segments, in order; others on the way are decoded and dropped."""
+        wanted = {index for segment in missing for index in range(segment.start_frame, segment.end_frame)}
+        read = read_lossless if carrier == "lossless" else read_copied
+        source = read(file, frames, chunk.start_frame, chunk.end_frame)
+        started = time.monotonic()
+        for index, planes in enumerate(source, start=chunk.start_frame):
+            if index in wanted:
+                self._decode_seconds += time.monotonic() - started
+                yield planes
+                started = time.monotonic()
+
+    def _encode(self, segment: Segment, results: Iterator[Planes], upscaler: FrameUpscaler) -> Receipt:
+        """Takes the segment's frames as they come, encodes and commits them."""
+        plan = self._plan
+        started = time.monotonic()
+        decode_before, model_before = self._decode_seconds, upscaler.busy_seconds
+        redone_before, encode_seconds = upscaler.redone_frames, 0.0
+        path = self._scratch / f"segment-{segment.index:05d}{_SUFFIX}"
+        with SegmentWriter(
+            path,
+            self._encoding,
+            width_px=plan.width_px,
+            height_px=plan.height_px,
+            rate=plan.video.rate,
+            color=plan.color,
+            sar=plan.video.upright_sar,
+        ) as writer:
+            for count in range(1, segment.frame_count + 1):
+                frame = next(results)
+                before = time.monotonic()
+                writer.write(frame)
+                now = time.monotonic()
+                encode_seconds += now - before
+                self._progress(Stage.UPSCALE, segment.start_frame + count, plan.video.frame_count)
+                remaining = (now - started) / count * (segment.frame_count - count)
+                self._interruption.check(needed_seconds=remaining)
+        redone = upscaler.redone_frames - redone_before
+        return commit(
+            self._manifest,
+            path,
+            stage=Stage.UPSCALE,
+            index=segment.index,
+            frame_count=segment.frame_count,
+            fingerprint=(*upscaler.fingerprint, *encoder_versions()),
+            timing=Timing(
+                total_seconds=time.monotonic() - started,
+                decode_seconds=self._decode_seconds - decode_before,
+                model_seconds=upscaler.busy_seconds - model_before,
+                encode_seconds=encode_seconds,
+            ),
+            notes=[f"{redone} frames were computed again in fp32"] if redone else [],
+        )

@@ -1,0 +1,54 @@
+"""Converting one audio or subtitle stream that a container cannot hold into one that it can, with the ffmpeg command.
+
+Files meet files here: ffmpeg reads the source and writes a file with the single stream, its times unchanged.
+"""
+
+import subprocess
+from pathlib import Path
+
+import ffmpeg
+import imageio_ffmpeg
+
+from sr_core.errors import IntegrityError
+
+_CODECS = {
+    ("audio", "mp4"): "aac",
+    ("audio", "mov"): "aac",
+    ("audio", "matroska"): "flac",
+    ("subtitle", "mp4"): "mov_text",
+    ("subtitle", "mov"): "mov_text",
+    ("subtitle", "matroska"): "srt",
+}
+_TIMEOUT_SECONDS = 3600
+
+
+def convert_stream(source: Path, index: int, kind: str, *, container: str, folder: Path) -> Path | None:
+    """Writes stream `index` of `source` into a new file in `folder`; the caller removes it.
+
+    Returns None when there is nothing it could become: data, attachments, bitmap subtitles for a text-only container.
+
+    Raises IntegrityError when ffmpeg takes longer than an hour.
+    """
+    codec = _CODECS.get((kind, container))
+    if codec is None:
+        return None
+    path = folder / f"stream-{index}.{container}"
+    command = (
+        ffmpeg.input(f"file:{source}", protocol_whitelist="file", copyts=None)
+        .output(
+            f"file:{path}", map=f"0:{index}", c=codec, f=container, avoid_negative_ts="disabled", fflags="+bitexact"
+        )
+        .global_args("-nostdin", "-loglevel", "error")
+        .overwrite_output()
+        .compile(cmd=imageio_ffmpeg.get_ffmpeg_exe())
+    )
+    try:
+        outcome = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_SECONDS, check=False)  # noqa: S603 — built above
+    except subprocess.TimeoutExpired as error:
+        raise IntegrityError(
+            f"converting stream {index} to {codec} took over an hour; the source may be damaged"
+        ) from error
+    if outcome.returncode:
+        path.unlink(missing_ok=True)
+        return None
+    return path

@@ -1,0 +1,215 @@
+"""What is in a file: reads headers and packets, and decodes one frame. Nothing is decided about a job here.
+
+Where a file does not say what its colours mean, the usual rule is applied once, here, and noted in `ColorInfo.assumed`:
+BT.601 up to 576 lines and 1024 columns, BT.709 above; limited range; chroma to the left.
+"""
+
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from sr_core.errors import InputError
+from sr_core.types import ColorInfo, StreamInfo, VideoInfo
+from sr_core.video.formats import Chroma, target_of
+from sr_core.video.open import open_source
+
+_Matrix = Literal["bt601", "bt709", "bt2020nc", "smpte240m", "fcc", "rgb"]
+_MATRICES: dict[int, _Matrix] = {
+    0: "rgb",
+    1: "bt709",
+    4: "fcc",
+    5: "bt601",
+    6: "bt601",
+    7: "smpte240m",
+    9: "bt2020nc",
+}
+"""H.273 matrix coefficients. YCgCo, constant-luminance BT.2020 and ICtCp are not among them: they are refused."""
+_UNSPECIFIED = 2
+_FULL_RANGE = 2
+"""libavutil's AVCOL_RANGE_JPEG."""
+_CENTERED_CHROMA_CODECS = ("mpeg1video", "mjpeg", "theora")
+_FIELD_ORDERS: dict[int, Literal["progressive", "top-first", "bottom-first", "unknown"]] = {
+    1: "progressive",
+    2: "top-first",
+    3: "bottom-first",
+    4: "top-first",
+    5: "bottom-first",
+}
+_LIVE_CLOCK_CONTAINERS = ("mpeg", "mpegts")
+"""Containers whose clock starts anywhere; their times are counted from the first packet."""
+_DISPOSITIONS = (
+    "default", "dub", "original", "comment", "lyrics", "karaoke", "forced", "hearing_impaired", "visual_impaired",
+    "clean_effects", "attached_pic", "timed_thumbnails", "captions", "descriptions", "metadata",
+)  # fmt: skip
+
+
+def probe(path: Path) -> VideoInfo:
+    """Describes the file and the video stream that would be upscaled: the default one, then the largest.
+
+    Reads every packet of that stream once, without decoding, to count frames and see whether the rate varies.
+
+    Raises InputError: not a media file, no video stream, nothing decodes, unsupported pixel format or colour matrix.
+    """
+    with open_source(path) as container:
+        stream = choose_video(container, path)
+        frame = _first_frame(container, stream, path)
+        with open_source(path) as again:
+            times, last_duration = _packet_times(again, again.streams[stream.index])
+        return _describe(path, stream, frame, times, last_duration)
+
+
+def choose_video(container: InputContainer, path: Path) -> VideoStream:
+    """The stream to upscale: never cover art; the default one first, then the one with the most pixels.
+
+    Raises InputError when there is none.
+    """
+    candidates = [
+        stream for stream in container.streams.video if not stream.disposition & type(stream.disposition).attached_pic
+    ]
+    if not candidates:
+        raise InputError(f"{path} has no video stream; give a file with moving pictures")
+
+    def rank(stream: VideoStream) -> tuple[bool, int, int]:
+        is_default = bool(stream.disposition & type(stream.disposition).default)
+        return (not is_default, -stream.codec_context.width * stream.codec_context.height, stream.index)
+
+    return min(candidates, key=rank)
+
+
+def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> av.VideoFrame:
+    """Decodes until a frame comes out; packets that do not decode are passed over."""
+    try:
+        for packet in container.demux(stream):
+            try:
+                for frame in packet.decode():
+                    return frame
+            except av.error.InvalidDataError:
+                continue
+    except (av.FFmpegError, EOFError) as error:
+        raise InputError(f"{path}: the video stream cannot be read ({error}); the file is damaged") from error
+    raise InputError(
+        f"{path}: no frame of the {stream.codec_context.name} stream decodes; the file is damaged or empty"
+    )
+
+
+def _packet_times(container: InputContainer, stream: Any) -> tuple[list[int], int]:
+    """Presentation times of the packets that are shown, sorted, and the last one's duration."""
+    times: list[int] = []
+    last_duration = 0
+    try:
+        for packet in container.demux(stream):
+            if packet.size and not packet.is_discard:
+                time = packet.pts if packet.pts is not None else packet.dts
+                times.append(time if time is not None else len(times))
+                last_duration = packet.duration or last_duration
+    except (av.FFmpegError, EOFError):
+        pass  # a truncated file: what was counted so far is what there is
+    return sorted(times), last_duration
+
+
+def _describe(path: Path, stream: VideoStream, frame: av.VideoFrame, times: list[int], last_duration: int) -> VideoInfo:
+    target = target_of(frame.format.name)
+    if target is None:
+        raise InputError(f"{path}: pixel format {frame.format.name} is not supported; convert the file first")
+    time_base = stream.time_base or Fraction(1, 1000)
+    rate = Fraction(stream.average_rate or stream.guessed_rate or stream.base_rate or 25)
+    steps = {later - earlier for earlier, later in pairwise(times)}
+    span = (times[-1] - times[0] + (last_duration or round(1 / rate / time_base))) if times else 0
+    container = cast(InputContainer, stream.container)
+    warnings = [] if target.lossy_note is None else [target.lossy_note]
+    field_order = _field_order(stream, frame)
+    if field_order in ("top-first", "bottom-first"):
+        warnings.append(f"the video is interlaced ({field_order}); its fields are upscaled as they are, woven")
+    start = container.start_time
+    return VideoInfo(
+        container=container.format.name,
+        stream_index=stream.index,
+        codec=stream.codec_context.name,
+        width_px=frame.width,
+        height_px=frame.height,
+        sar=stream.sample_aspect_ratio or Fraction(1),
+        rotation_degrees=_rotation(frame),
+        pixel_format=frame.format.name,
+        bit_depth=target.format.bit_depth,
+        chroma=target.format.chroma,
+        rate=rate,
+        time_base=time_base,
+        clock_start_seconds=(
+            Fraction(start, av.time_base)
+            if start is not None and container.format.name in _LIVE_CLOCK_CONTAINERS
+            else Fraction(0)
+        ),
+        frame_count=len(times),
+        variable_rate=bool(steps) and max(steps) - min(steps) > 1,
+        duration_seconds=float(span * time_base),
+        field_order=field_order,
+        color=_color(path, stream, frame, chroma=target.format.chroma, full_range=target.full_range),
+        streams=tuple(_stream_info(other, upscaled=other.index == stream.index) for other in container.streams),
+        warnings=tuple(warnings),
+    )
+
+
+def _rotation(frame: av.VideoFrame) -> Literal[0, 90, 180, 270]:
+    """Clockwise turn to the nearest right angle. The display matrix gives the angle counter-clockwise."""
+    return cast(Literal[0, 90, 180, 270], round(-frame.rotation / 90) * 90 % 360)
+
+
+def _field_order(
+    stream: VideoStream, frame: av.VideoFrame
+) -> Literal["progressive", "top-first", "bottom-first", "unknown"]:
+    order = _FIELD_ORDERS.get(int(stream.codec_context.field_order), "unknown")
+    if order == "unknown" and not frame.interlaced_frame:
+        return "progressive"
+    return order
+
+
+def _color(path: Path, stream: VideoStream, frame: av.VideoFrame, *, chroma: Chroma, full_range: bool) -> ColorInfo:
+    assumed: list[str] = []
+    code = int(frame.colorspace)
+    if chroma == "rgb":
+        matrix: _Matrix = "rgb"
+    elif code == _UNSPECIFIED or code == 0:
+        matrix = "bt601" if frame.height <= 576 and frame.width <= 1024 else "bt709"
+        assumed.append("matrix")
+    elif code in _MATRICES:
+        matrix = _MATRICES[code]
+    else:
+        raise InputError(f"{path}: colour matrix {code} (H.273) is not supported; convert the file to BT.709 first")
+    if not full_range and int(frame.color_range) == 0:
+        assumed.append("range")
+    if chroma == "420":
+        assumed.append("siting")
+    return ColorInfo(
+        matrix=matrix,
+        range="full" if full_range or int(frame.color_range) == _FULL_RANGE else "limited",
+        primaries=int(frame.color_primaries),
+        transfer=int(frame.color_trc),
+        siting="center" if stream.codec_context.name in _CENTERED_CHROMA_CODECS else "left",
+        assumed=tuple(assumed),
+    )
+
+
+def _stream_info(stream: Any, *, upscaled: bool) -> StreamInfo:
+    flags = stream.disposition
+    dispositions = tuple(name for name in _DISPOSITIONS if flags & getattr(type(flags), name))
+    note = None
+    if upscaled:
+        note = "upscaled"
+    elif stream.type == "video":
+        note = "carried as it is (cover art)" if "attached_pic" in dispositions else "carried as it is, not upscaled"
+    codec = stream.codec_context.name if stream.codec_context is not None else "unknown"
+    language = stream.metadata.get("language")
+    return StreamInfo(
+        index=stream.index,
+        kind=stream.type,
+        codec=codec,
+        language=None if language == "und" else language,
+        title=stream.metadata.get("title"),
+        dispositions=dispositions,
+        note=note,
+    )

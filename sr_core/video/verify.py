@@ -1,0 +1,89 @@
+"""The last gate: the finished file is read back and held against the plan and against what was written into it."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from sr_core.errors import IntegrityError
+from sr_core.timestamps import FrameTable
+from sr_core.types import Plan
+from sr_core.video.join import Joined, Track
+from sr_core.video.open import open_source
+
+MATROSKA_TOLERANCE_SECONDS = Fraction(1, 2000)
+"""Matroska rounds times to milliseconds."""
+_SOUND_TOLERANCE_SECONDS = Fraction(1, 1000)
+
+
+def verify(path: Path, plan: Plan, frames: FrameTable, joined: Joined, *, container: str) -> None:
+    """Checks the streams, the picture's size and tags, the number of frames and each one's time, and all payloads.
+
+    Raises IntegrityError with the first thing that does not hold.
+    """
+    tolerance = MATROSKA_TOLERANCE_SECONDS if container == "matroska" else Fraction(0)
+    with open_source(path) as result:
+        streams = list(result.streams)
+        kinds = [(stream.type, _codec(stream)) for stream in streams]
+        wanted = [(track.kind, track.codec) for track in joined.tracks]
+        if kinds != wanted:
+            raise IntegrityError(f"the result holds the streams {kinds} instead of {wanted}")
+        _check_picture(streams[joined.video_index], plan)
+        found = [Track(kind=kind, codec=codec) for kind, codec in kinds]
+        video_times: list[Fraction] = []
+        for packet in result.demux():
+            if not packet.size:
+                continue
+            found[packet.stream_index].add(packet)
+            if packet.stream_index == joined.video_index:
+                if packet.pts is None or packet.is_discard:
+                    raise IntegrityError(
+                        f"frame {len(video_times)} of the result, in decoding order, would not be shown"
+                    )
+                video_times.append(packet.pts * Fraction(packet.time_base))
+    _check_times(sorted(video_times), plan, frames, tolerance)
+    for index, (track, written) in enumerate(zip(found, joined.tracks, strict=True)):
+        _check_track(index, track, written, tolerance)
+
+
+def _codec(stream: Any) -> str:
+    return stream.codec_context.name if stream.codec_context is not None else str(stream.type)
+
+
+def _check_picture(stream: Any, plan: Plan) -> None:
+    size = (stream.codec_context.width, stream.codec_context.height)
+    if size != (plan.width_px, plan.height_px):
+        raise IntegrityError(f"the result is {size[0]}×{size[1]} instead of {plan.width_px}×{plan.height_px}")
+    if stream.codec_context.pix_fmt.replace("yuvj", "yuv") != plan.delivery.pixel_format:
+        raise IntegrityError(f"the result is {stream.codec_context.pix_fmt} instead of {plan.delivery.pixel_format}")
+    sar = stream.sample_aspect_ratio or Fraction(1)
+    if sar != plan.video.upright_sar:
+        raise IntegrityError(f"the result's sample aspect ratio is {sar} instead of {plan.video.upright_sar}")
+
+
+def _check_times(times: list[Fraction], plan: Plan, frames: FrameTable, tolerance: Fraction) -> None:
+    if len(times) != len(frames):
+        raise IntegrityError(f"the result holds {len(times)} frames instead of {len(frames)}")
+    for index, time in enumerate(times):
+        wanted = frames.seconds(index) - plan.video.clock_start_seconds
+        if abs(time - wanted) > tolerance:
+            raise IntegrityError(
+                f"frame {index} of the result is shown at {float(time)} s instead of {float(wanted)} s"
+            )
+
+
+def _check_track(index: int, found: Track, written: Track, tolerance: Fraction) -> None:
+    if found.packet_count != written.packet_count:
+        raise IntegrityError(
+            f"stream {index} of the result holds {found.packet_count} packets, not {written.packet_count}"
+        )
+    if found.hasher.digest() != written.hasher.digest() and not _may_be_rewritten(written):
+        raise IntegrityError(f"the payload of stream {index} ({written.codec}) changed on its way into the result")
+    if found.first_seconds is None or written.first_seconds is None:
+        return
+    if abs(found.first_seconds - written.first_seconds) > tolerance + _SOUND_TOLERANCE_SECONDS:
+        raise IntegrityError(f"stream {index} of the result starts at {float(found.first_seconds)} s")
+
+
+def _may_be_rewritten(track: Track) -> bool:
+    """Muxers change the framing of these when they come from a transport stream; their packet count still holds."""
+    return track.codec in ("aac", "h264", "hevc") and track.kind != "video"

@@ -1,0 +1,122 @@
+"""Encoding frames into a segment file: a new encoder for each, so that its bytes depend on nothing but its frames."""
+
+import platform
+from collections.abc import Sequence
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+import av
+from av.video.stream import VideoStream
+
+from sr_core.errors import HostCapacity, IntegrityError
+from sr_core.types import ColorInfo, Encoding
+from sr_core.video.frames import Planes, to_av
+
+_MATRIX_CODES = {"rgb": 0, "bt709": 1, "fcc": 4, "bt601": 6, "smpte240m": 7, "bt2020nc": 9}
+"""H.273 matrix coefficients, as written on the output."""
+_RANGE_CODES = {"limited": 1, "full": 2}
+
+_X264_ASM = {"x86_64": "avx2", "AMD64": "avx2"}
+"""x264's AVX-512 code for macroblock trees reads memory that nobody wrote: in a long-lived process the same frames give
+other bytes. AVX2 code does not, and makes machines with and without AVX-512 agree (docs/decisions/0004)."""
+
+
+class SegmentWriter:
+    """Writes frames, in order of presentation, into a Matroska file with one closed stream.
+
+    The file's times only give the order: frame i of the segment stands at i / rate. Use it as a context manager; an
+    exception inside removes the file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        encoding: Encoding,
+        *,
+        width_px: int,
+        height_px: int,
+        rate: Fraction,
+        color: ColorInfo | None,
+        sar: Fraction = Fraction(1),
+    ) -> None:
+        self.path = path
+        self.frame_count = 0
+        options = {"fflags": "+bitexact"}  # no random identifiers, no version strings
+        self._container = av.open(str(path), "w", format="matroska", container_options=options)
+        stream = cast(VideoStream, self._container.add_stream(encoding.codec, rate=rate))
+        context = stream.codec_context
+        context.width, context.height = width_px, height_px
+        context.pix_fmt = encoding.pixel_format
+        context.time_base = 1 / rate
+        context.sample_aspect_ratio = sar.limit_denominator(1 << 15)
+        context.thread_count = encoding.threads
+        context.options = encoder_options(encoding)
+        context.flags |= int(av.codec.context.Flags.bitexact)
+        if color is not None:
+            context.colorspace = _MATRIX_CODES[color.matrix]
+            context.color_range = _RANGE_CODES[color.range]
+            context.color_primaries = color.primaries
+            context.color_trc = color.transfer
+        self._stream = stream
+
+    def write(self, frame: Planes) -> None:
+        """Encodes the next frame. Raises HostCapacity when the disk is full."""
+        out = to_av(frame)
+        out.pts = self.frame_count
+        out.time_base = self._stream.codec_context.time_base
+        self.frame_count += 1
+        self._mux(self._stream.encode(out))
+
+    def close(self) -> None:
+        """Flushes the encoder and finishes the file. Raises HostCapacity when the disk is full."""
+        self._mux(self._stream.encode(None))
+        try:
+            self._container.close()
+        except OSError as error:
+            raise _write_error(self.path, error) from error
+
+    def _mux(self, packets: Sequence["av.Packet[Any]"]) -> None:
+        try:
+            self._container.mux(packets)
+        except OSError as error:
+            raise _write_error(self.path, error) from error
+
+    def abandon(self) -> None:
+        """Stops without finishing and removes the file."""
+        with suppress(OSError):  # what cannot be written is not wanted
+            self._container.close()
+        self.path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+
+def encoder_options(encoding: Encoding) -> dict[str, str]:
+    """The encoder's options as given in the plan, with what this machine must add for the bytes to be the same."""
+    options = dict(encoding.options)
+    asm = _X264_ASM.get(platform.machine())
+    if encoding.codec == "libx264" and asm:
+        options["x264-params"] = ":".join(filter(None, [options.get("x264-params"), f"asm={asm}"]))
+    return options
+
+
+def encoder_versions() -> tuple[tuple[str, str], ...]:
+    """Builds that decide an encoder's bytes, for the fingerprint."""
+    return (("pyav", av.__version__), ("libavcodec", ".".join(map(str, av.library_versions["libavcodec"]))))
+
+
+def _write_error(path: Path, error: OSError) -> Exception:
+    if error.errno in (28, 122):  # ENOSPC, EDQUOT
+        return HostCapacity(f"no space left for {path.name} in {path.parent}; free some or set another work folder")
+    return IntegrityError(f"{path} could not be written: {error.strerror or error}")
