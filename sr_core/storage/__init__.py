@@ -1,11 +1,22 @@
-"""Where a job's data lies: one small interface, a local directory and S3 behind it.
+"""Where data lies: one small interface for job folders, a local directory and S3 behind it.
 
     open_store(uri) -> Store        "jobs/ab12", "/data/jobs/ab12", "file:///…" or "s3://bucket/jobs/ab12"
 
 A store keeps whole objects under keys such as ``segments/00012-5d41….mkv``. It does not know what they mean.
+Sources and results lie outside of job folders and have functions of their own.
 """
 
 from sr_core.storage.base import ObjectInfo, ObjectNotFound, Store
+from sr_core.storage.files import check_publishable, fetch_source, publish, source_version
 from sr_core.storage.open import open_store
 
-__all__ = ["ObjectInfo", "ObjectNotFound", "Store", "open_store"]
+__all__ = [
+    "ObjectInfo",
+    "ObjectNotFound",
+    "Store",
+    "check_publishable",
+    "fetch_source",
+    "open_store",
+    "publish",
+    "source_version",
+]

@@ -31,7 +31,9 @@ class Store(Protocol):
         - An object is there entirely or not at all: a reader never sees part of it, whenever the writer dies.
         - `create` has exactly one winner, however many processes call it at once with the same key.
         - A write that has returned is seen by every later read and listing.
-        - Keys are relative, use ``/``, and cannot leave the store (``..`` and absolute keys raise ValueError).
+        - Keys are relative, use ``/``, and cannot leave the store: absolute ones, ``..`` and every part that is empty
+          or begins with a dot raise ValueError (`keys.check_key`). No key may be another's folder (``a`` and ``a/b``).
+        - An address where nothing lies is an empty store; the first write makes what it needs.
 
     Raises (every method): TransientError where trying again may help (network, throttling, 5xx), HostCapacity when the
     disk is full, InputError where it will not help (no such bucket, access denied, read-only folder).
@@ -73,7 +75,7 @@ class Store(Protocol):
         ...
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Every object whose key starts with `prefix`, in the order of the keys."""
+        """Every object whose key starts with `prefix`, in the order of the keys' UTF-8 bytes."""
         ...
 
     def delete(self, key: str) -> None:

@@ -1,0 +1,208 @@
+"""What lies outside job folders: the video that a job reads and the file that it delivers, on disk or in S3.
+
+Owns how a source's content is named, how a result gets its place without destroying another, and what is refused before
+any work is done. It does not know what is in the files.
+
+An `uri` is a path, ``file:///path`` or ``s3://bucket/key``. Every function raises TransientError where trying again may
+help and InputError, in one line with what to do, where it will not.
+"""
+
+import os
+import stat
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from sr_core.errors import InputError
+from sr_core.storage.base import ObjectNotFound
+from sr_core.storage.disk import (
+    NO_HARD_LINKS,
+    copied,
+    disk_errors,
+    make_folder,
+    partial_file,
+    settle_folder,
+    sha256_of,
+)
+from sr_core.storage.open import is_s3, local_path, parse_s3_uri
+
+if TYPE_CHECKING:
+    from sr_core.storage.s3_bucket import S3Bucket, S3Object
+
+_SOURCE_STEM = "source"
+_MAX_SUFFIX_LENGTH = 16
+_VERSION_ID = "version:"
+
+
+def source_version(uri: str) -> str:
+    """Names the content that lies at `uri` now; other content has another name.
+
+    Returns ``sha256:<hex>`` for a local file (which is read for it), ``version:<id>`` for an object in a bucket with
+    versions, else ``etag:<etag>:<size in bytes>``.
+
+    Raises InputError where there is no file, or an empty one.
+    """
+    if not is_s3(uri):
+        path = _source_path(uri)
+        with disk_errors(path), path.open("rb") as file:
+            return f"sha256:{sha256_of(file)}"
+    bucket, key = _in_s3(uri)
+    return _version(_source_object(bucket, key, uri))
+
+
+def fetch_source(uri: str, folder: Path, *, version: str | None = None) -> Path:
+    """Returns a local file with the content of `uri`, to be read only.
+
+    A local file is its own; an object is downloaded to `folder` (made if need be) as ``source`` with its suffix.
+    With `version` (of `source_version`) only that content will do: an S3 version is fetched by its id, anything else is
+    compared, which reads a local file once.
+
+    Raises InputError where there is no such file, an empty one or, with `version`, other content; HostCapacity when the
+    disk is full.
+    """
+    if not is_s3(uri):
+        path = _source_path(uri)
+        if version is not None and source_version(uri) != version:
+            raise _changed(uri)
+        return path
+    bucket, key = _in_s3(uri)
+    version_id = version.removeprefix(_VERSION_ID) if version is not None and version.startswith(_VERSION_ID) else None
+    found = _source_object(bucket, key, uri, version_id=version_id)
+    if version is not None and _version(found) != version:
+        raise _changed(uri)
+    target = folder / f"{_SOURCE_STEM}{_suffix(key)}"
+    with disk_errors(target):
+        make_folder(folder)
+        with partial_file(folder) as file:
+            try:
+                bucket.download(key, file, version_id=version_id or found.version_id)
+            except ObjectNotFound:
+                raise _missing(uri) from None
+            file.flush()
+            if found.version_id is None and _version(_source_object(bucket, key, uri)) != _version(found):
+                raise _changed(uri)
+            Path(file.name).replace(target)
+    return target
+
+
+def check_publishable(uri: str, *, overwrite: bool) -> None:
+    """Raises InputError if `publish` could not succeed as things are: before the work, not after it.
+
+    It tries: a temporary file in the folder, or a multipart upload to the key that is aborted at once.
+    """
+    if is_s3(uri):
+        bucket, key = _in_s3(uri)
+        if not overwrite and bucket.head(key) is not None:
+            raise _exists(uri)
+        bucket.check_writable(key)
+        return
+    target = _target_path(uri, overwrite=overwrite)
+    with disk_errors(target.parent), partial_file(target.parent):
+        pass
+
+
+def publish(path: Path, uri: str, *, overwrite: bool) -> None:
+    """Puts a copy of the file at `path` at `uri`: entirely or not at all, and it stays if the power fails then.
+
+    Without `overwrite` nothing that is there is replaced, whoever else publishes at the same time.
+
+    Raises InputError (there is something, the folder is missing or not writable) and HostCapacity (the disk is full).
+    """
+    if is_s3(uri):
+        bucket, key = _in_s3(uri)
+        if not bucket.upload(key, path, only_if_free=not overwrite):
+            raise _exists(uri)
+        return
+    target = _target_path(uri, overwrite=overwrite)
+    with disk_errors(path):
+        source = path.open("rb")
+    with source, disk_errors(target), partial_file(target.parent) as file:
+        copied(source, file)
+        if overwrite:
+            Path(file.name).replace(target)
+        else:
+            try:
+                _place_new(Path(file.name), target)
+            except FileExistsError:
+                raise _exists(uri) from None
+        settle_folder(target.parent)
+
+
+def _source_path(uri: str) -> Path:
+    path = local_path(uri)
+    with disk_errors(path):
+        try:
+            found = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise _missing(uri) from None
+    if stat.S_ISDIR(found.st_mode):
+        raise InputError(f"{uri} is a folder; give one video file")
+    if not stat.S_ISREG(found.st_mode):
+        raise InputError(f"{uri} is not a file but a device, pipe or socket; save the video to a file first")
+    if found.st_size == 0:
+        raise InputError(f"{uri} is empty; check how it was made or copied")
+    with disk_errors(path), path.open("rb"):
+        pass  # it may be read
+    return path
+
+
+def _source_object(bucket: "S3Bucket", key: str, uri: str, *, version_id: str | None = None) -> "S3Object":
+    found = bucket.head(key, version_id=version_id)
+    if found is None:
+        raise _changed(uri) if version_id is not None else _missing(uri)
+    if found.size_bytes == 0:
+        raise InputError(f"{uri} is empty; check how it was made or uploaded")
+    return found
+
+
+def _version(found: "S3Object") -> str:
+    return f"etag:{found.etag}:{found.size_bytes}" if found.version_id is None else f"{_VERSION_ID}{found.version_id}"
+
+
+def _suffix(key: str) -> str:
+    suffix = PurePosixPath(key).suffix
+    return suffix if suffix[1:].isalnum() and suffix.isascii() and len(suffix) <= _MAX_SUFFIX_LENGTH else ""
+
+
+def _in_s3(uri: str) -> tuple["S3Bucket", str]:
+    name, key = parse_s3_uri(uri)
+    if not key or key.endswith("/"):
+        raise InputError(f"{uri} is a folder; give the whole address of a file")
+    from sr_core.storage.s3_bucket import S3Bucket
+
+    return S3Bucket(name), key
+
+
+def _target_path(uri: str, *, overwrite: bool) -> Path:
+    target = local_path(uri)
+    with disk_errors(target):
+        if target.is_dir() or uri.endswith("/"):
+            raise InputError(f"{uri} is a folder; give a file's name")
+        if not target.parent.is_dir():
+            raise InputError(f"{target.parent} is not a folder; create it first")
+        if not overwrite and os.path.lexists(target):
+            raise _exists(uri)
+    return target
+
+
+def _place_new(partial: Path, target: Path) -> None:
+    """Gives a settled file its name unless that is taken (FileExistsError), also where there are no hard links."""
+    try:
+        os.link(partial, target)
+    except OSError as error:
+        if error.errno not in NO_HARD_LINKS:
+            raise
+        # Reserve the name with an empty file, as only one can, and put the whole one over it.
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        partial.replace(target)
+
+
+def _missing(uri: str) -> InputError:
+    return InputError(f"{uri} does not exist; check the address")
+
+
+def _changed(uri: str) -> InputError:
+    return InputError(f"{uri} has changed since the job was requested; start a new job for it")
+
+
+def _exists(uri: str) -> InputError:
+    return InputError(f"{uri} exists; add --overwrite or choose another output")

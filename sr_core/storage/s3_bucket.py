@@ -1,0 +1,288 @@
+"""Whole objects in one S3 bucket: conditional and verified writes, parallel transfers, errors translated.
+
+With `s3_errors` the only importer of boto3. It takes any key that S3 takes; it does not know of stores.
+"""
+
+import hashlib
+import mimetypes
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import (
+    ClientError,
+    FlexibleChecksumError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
+from botocore.loaders import Loader, create_loader
+from botocore.session import get_session
+
+from sr_core import __version__
+from sr_core.errors import InputError, IntegrityError, TransientError
+from sr_core.storage.disk import disk_errors
+from sr_core.storage.parts import Part, checksum_of, cut
+from sr_core.storage.s3_errors import error_code, s3_errors
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+PART_BYTES = 16 * 1024 * 1024
+"""Up to this size an object travels in one request. `CONNECTIONS` parts are in memory at once."""
+CONNECTIONS = 8
+
+_ATTEMPTS = 8
+"""Of each request, by the SDK: with its standard back-off, about half a minute of a failing service."""
+_READ_ATTEMPTS = 3
+_CUT_SHORT = (ResponseStreamingError, IncompleteReadError, ReadTimeoutError, FlexibleChecksumError)
+_CONFLICT_WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+
+_Options = dict[str, Any]
+"""Keyword arguments of the SDK's operations."""
+
+_META_SHA256 = "sha256"
+_META_WRITE = "write-id"
+"""Names one call of `write` or `upload`: a writer whose answer was lost can tell its own object from another's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Object:
+    """What S3 says of an object."""
+
+    size_bytes: int
+    etag: str
+    version_id: str | None
+    """None in a bucket without versions."""
+    metadata: dict[str, str]
+
+
+class S3Bucket:
+    """Objects of the bucket `name`. Every method raises InputError or TransientError as `s3_errors` says."""
+
+    def __init__(
+        self,
+        name: str,
+        client: "S3Client | None" = None,
+        *,
+        part_bytes: int = PART_BYTES,
+        connections: int = CONNECTIONS,
+    ) -> None:
+        self._name = name
+        self._part_bytes = part_bytes
+        self._connections = connections
+        self._seen = False
+        with s3_errors(name):
+            self._client = client or _connected(connections)
+
+    def head(self, key: str, *, version_id: str | None = None) -> S3Object | None:
+        """Describes an object, or None if there is none."""
+        which: _Options = {"VersionId": version_id} if version_id else {}
+        with s3_errors(self._name, key):
+            try:
+                answer = self._client.head_object(Bucket=self._name, Key=key, **which)
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                    raise
+                self.check_exists()
+                return None
+        version = answer.get("VersionId")
+        return S3Object(
+            size_bytes=answer["ContentLength"],
+            etag=answer["ETag"].strip('"'),
+            version_id=None if version == "null" else version,
+            metadata=answer["Metadata"],
+        )
+
+    def check_exists(self) -> None:
+        """Raises InputError if there is no such bucket (a HEAD of an object does not tell)."""
+        if self._seen:
+            return
+        with s3_errors(self._name):
+            try:
+                self._client.head_bucket(Bucket=self._name)
+            except ClientError as error:
+                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+                if status == 404:
+                    raise InputError(
+                        f"s3://{self._name}: there is no such bucket; check its name and the account"
+                    ) from error
+                if status != 403:  # it is there, but its objects may not be listed
+                    raise
+        self._seen = True
+
+    def check_writable(self, key: str) -> None:
+        """Raises InputError unless an object may be stored under `key`. Leaves nothing behind."""
+        where: _Options = {"Bucket": self._name, "Key": key}
+        with s3_errors(self._name, key):
+            upload_id = self._client.create_multipart_upload(**where)["UploadId"]
+            self._client.abort_multipart_upload(**where, UploadId=upload_id)
+
+    def read(self, key: str) -> bytes:
+        """Returns a small object. Raises ObjectNotFound."""
+        with s3_errors(self._name, key):
+            for _ in range(_READ_ATTEMPTS - 1):
+                body = self._client.get_object(Bucket=self._name, Key=key)["Body"]
+                with suppress(*_CUT_SHORT):  # the SDK repeats a request, but not the reading of its answer
+                    return body.read()
+            return self._client.get_object(Bucket=self._name, Key=key)["Body"].read()
+
+    def download(self, key: str, file: BinaryIO, *, version_id: str | None = None) -> None:
+        """Fills `file` by parallel ranges of one and the same version. Raises ObjectNotFound, OSError."""
+        config = TransferConfig(
+            multipart_threshold=self._part_bytes,
+            multipart_chunksize=self._part_bytes,
+            max_concurrency=self._connections,
+            preferred_transfer_client="classic",
+        )
+        which: _Options = {"VersionId": version_id} if version_id else {}
+        file.seek(0)
+        file.truncate()
+        with s3_errors(self._name, key):
+            try:
+                self._client.download_fileobj(self._name, key, file, ExtraArgs=which, Config=config)
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                    self.check_exists()
+                raise
+
+    def write(self, key: str, data: bytes, *, only_if_free: bool = False) -> bool:
+        """Stores `data`; with `only_if_free` not over another object. Returns whether it did."""
+        whole = hashlib.sha256(data)
+
+        def send(described: _Options, condition: _Options) -> None:
+            self._put(key, data, whole.digest(), described, condition)
+
+        return self._store(key, whole.hexdigest(), send, only_if_free=only_if_free)
+
+    def upload(self, key: str, path: Path, *, sha256: str | None = None, only_if_free: bool = False) -> bool:
+        """Stores a file; with `only_if_free` not over another object. Returns whether it did.
+
+        Raises IntegrityError when the bytes are not those of `sha256` (hex), or change while they are sent.
+        """
+        with disk_errors(path), path.open("rb") as file:
+            whole, parts = cut(file, self._part_bytes)
+            if sha256 is not None and whole != sha256:
+                raise IntegrityError(
+                    f"{path} has the sha256 {whole}, not {sha256}; it changed since it was made: make it again"
+                )
+
+            def send(described: _Options, condition: _Options) -> None:
+                if len(parts) > 1:
+                    self._put_parts(key, file, parts, described, condition)
+                else:
+                    data = parts[0].read(file) if parts else b""
+                    self._put(key, data, bytes.fromhex(whole), described, condition)
+
+            return self._store(key, whole, send, only_if_free=only_if_free)
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Keys, in the order of their UTF-8 bytes, and sizes in bytes."""
+        with s3_errors(self._name):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix):
+                for item in page.get("Contents", ()):
+                    yield item["Key"], item["Size"]
+
+    def delete(self, key: str) -> None:
+        """Removes an object, if it is there."""
+        with s3_errors(self._name, key):
+            self._client.delete_object(Bucket=self._name, Key=key)
+
+    def _store(self, key: str, sha256: str, send: Callable[[_Options, _Options], None], *, only_if_free: bool) -> bool:
+        """Calls `send` with the description and the condition of the object to be, until S3 has decided."""
+        write_id = uuid.uuid4().hex
+        described: _Options = {
+            "Metadata": {_META_SHA256: sha256, _META_WRITE: write_id},
+            "ContentType": mimetypes.guess_type(key)[0] or "application/octet-stream",
+        }
+        condition: _Options = {"IfNoneMatch": "*"} if only_if_free else {}
+        with s3_errors(self._name, key):
+            for wait_seconds in _CONFLICT_WAITS_SECONDS:
+                try:
+                    send(described, condition)
+                    return True
+                except ClientError as error:
+                    code = error_code(error)
+                    if code in ("PreconditionFailed", "NoSuchUpload"):
+                        # The SDK repeats a request whose answer was lost: the object in the way may be this one.
+                        found = self.head(key)
+                        if found is not None and found.metadata.get(_META_WRITE) == write_id:
+                            return True
+                        if code == "PreconditionFailed":
+                            return False
+                        raise
+                    if code not in ("ConditionalRequestConflict", "OperationAborted"):
+                        raise
+                time.sleep(random.uniform(0, wait_seconds))  # noqa: S311 - spreads the writers, hides nothing
+        raise TransientError(f"s3://{self._name}/{key}: other writers keep getting in the way; try again")
+
+    def _put(self, key: str, data: bytes, sha256: bytes, described: _Options, condition: _Options) -> None:
+        self._client.put_object(
+            Bucket=self._name,
+            Key=key,
+            Body=data,
+            ChecksumAlgorithm="SHA256",
+            ChecksumSHA256=checksum_of(sha256),
+            **described,
+            **condition,
+        )
+
+    def _put_parts(
+        self, key: str, file: BinaryIO, parts: Sequence[Part], described: _Options, condition: _Options
+    ) -> None:
+        where: _Options = {"Bucket": self._name, "Key": key}
+        upload_id = self._client.create_multipart_upload(**where, ChecksumAlgorithm="SHA256", **described)["UploadId"]
+
+        def send(part: Part) -> "CompletedPartTypeDef":
+            answer = self._client.upload_part(
+                **where,
+                UploadId=upload_id,
+                PartNumber=part.number,
+                Body=part.read(file),
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=part.checksum,
+            )
+            return {"PartNumber": part.number, "ETag": answer["ETag"], "ChecksumSHA256": part.checksum}
+
+        try:
+            with ThreadPoolExecutor(self._connections) as pool:
+                sent = list(pool.map(send, parts))
+            self._client.complete_multipart_upload(
+                **where, UploadId=upload_id, MultipartUpload={"Parts": sent}, **condition
+            )
+        except BaseException:
+            with suppress(Exception):  # what a dead network leaves is for the bucket's lifecycle rule
+                self._client.abort_multipart_upload(**where, UploadId=upload_id)
+            raise
+
+
+def _connected(connections: int) -> "S3Client":
+    """A client from the environment. Its own session: boto3's default one must not be shared by threads."""
+    session = get_session()
+    session.register_component("data_loader", _descriptions())
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        max_pool_connections=connections + 2,
+        connect_timeout=10,
+        read_timeout=60,
+        tcp_keepalive=True,
+        user_agent_extra=f"sr_core/{__version__}",
+    )
+    return boto3.session.Session(botocore_session=session).client("s3", config=config)
+
+
+@cache
+def _descriptions() -> Loader:
+    """What the SDK knows about S3. To read it takes nearly all the time that a client takes: once is enough."""
+    return create_loader()
