@@ -53,7 +53,8 @@ def settings_from(options: argparse.Namespace) -> Settings:
             strict=options.strict,
         )
     except ValidationError as error:
-        raise InputError(f"--{first_problem(error)}") from error
+        option, _, problem = first_problem(error).partition(": ")
+        raise InputError(f"--{option.removesuffix('_px').replace('_', '-')}: {problem}") from error
 
 
 def summary(report: Report, seconds: float) -> str:

@@ -5,6 +5,7 @@ any frame is touched.
 """
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +54,15 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         except (SafetensorError, OSError, ValueError) as error:
             raise InputError(f"{path} is not a usable safetensors file ({error}); get it again") from error
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # remarks on how the file was written; what matters is an error
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
             f"{path} is not a checkpoint of plain tensors; it is damaged, or it would run code (refused)"
         ) from error
-    except (RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
-        raise InputError(
-            f"{path} is damaged or not a checkpoint ({str(error).splitlines()[0]}); get it again"
-        ) from error
+    except (RuntimeError, EOFError, ValueError, OSError, LookupError) as error:
+        raise InputError(f"{path} is damaged or not a checkpoint ({type(error).__name__}); get it again") from error
     for key in _NESTED:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]

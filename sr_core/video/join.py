@@ -140,6 +140,8 @@ class _Mapping:
             if stream.index == self._plan.video.stream_index:
                 made = self._out.add_stream_from_template(template, opaque=True)
                 made.time_base = self._plan.video.time_base
+                if made.codec_context.name == "hevc" and self._container in ("mp4", "mov"):
+                    made.codec_context.codec_tag = "hvc1"  # Apple's players refuse the default, hev1
             else:
                 made = self._copy(stream) or self._convert(stream)
             if made is None:

@@ -1,0 +1,50 @@
+"""Small values for tests: every field has a plausible default, so that a test names only what it is about."""
+
+from fractions import Fraction
+from typing import Any
+
+from sr_core.types import ColorInfo, ModelSpec, Request, Settings, VideoInfo
+
+
+def color(**changes: Any) -> ColorInfo:
+    return ColorInfo(**{"matrix": "bt709", "range": "limited", "primaries": 1, "transfer": 1, **changes})
+
+
+def video(**changes: Any) -> VideoInfo:
+    values: dict[str, Any] = {
+        "container": "mov,mp4",
+        "stream_index": 0,
+        "codec": "h264",
+        "width_px": 320,
+        "height_px": 240,
+        "pixel_format": "yuv420p",
+        "bit_depth": 8,
+        "chroma": "420",
+        "rate": Fraction(25),
+        "time_base": Fraction(1, 12800),
+        "frame_count": 250,
+        "variable_rate": False,
+        "duration_seconds": 10.0,
+        "field_order": "progressive",
+        "color": color(),
+        "streams": (),
+    }
+    return VideoInfo(**{**values, **changes})
+
+
+def model(**changes: Any) -> ModelSpec:
+    values: dict[str, Any] = {
+        "name": "tiny",
+        "architecture": "compact",
+        "scale": 2,
+        "radius_px": 3,
+        "macs_per_pixel": 1000,
+        "parameter_count": 1000,
+        "sha256": "0" * 64,
+    }
+    return ModelSpec(**{**values, **changes})
+
+
+def request(settings: Settings | None = None, **changes: Any) -> Request:
+    values: dict[str, Any] = {"input": "in.mp4", "input_version": "sha256:1", "output": "out.mp4"}
+    return Request(**{**values, "settings": settings or Settings(), **changes})

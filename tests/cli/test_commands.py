@@ -1,0 +1,126 @@
+"""What a person sees: help that reads well, errors in one line, JSON for machines."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from sr_core.cli.main import main
+from sr_core.contract import ExitCode, Stage
+from sr_core.models.catalogue import shipped
+
+COMMANDS = ["run", "probe", *(stage.value for stage in Stage), "models", "doctor"]
+
+
+def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Exit code and standard error of a command that must fail."""
+    try:
+        code = main(arguments)
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    return code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+
+    text = capsys.readouterr().out
+    assert stop.value.code == 0
+    assert text.startswith(f"usage: sr {command}")
+    assert "exit codes" in text
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+
+    text = capsys.readouterr().out
+    assert all(f"\n    {command} " in text for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ([], "COMMAND"),
+        (["frobnicate"], "frobnicate"),
+        (["run", "in.mp4"], "--output"),
+        (["run", "in.mp4", "-o", "out.mp4", "--codec", "divx"], "divx"),
+        (["run", "in.mp4", "-o", "out.mp4", "--crf", "many"], "many"),
+        (["upscale", "--job", "somewhere"], "--chunk"),
+    ],
+)
+def test_wrong_usage_is_one_line_that_names_what_is_wrong(
+    arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, text = refused(arguments, capsys)
+
+    assert code == ExitCode.INPUT
+    assert text.count("\n") == 1
+    assert named in text
+    assert "--help" in text
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "named"),
+    [("--crf", "99", "--crf:"), ("--preset", "warp", "--preset:"), ("--tile", "4", "--tile:")],
+)
+def test_a_value_out_of_range_names_its_option(
+    option: str, value: str, named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, text = refused(["run", "in.mp4", "-o", "out.mp4", option, value], capsys)
+
+    assert code == ExitCode.INPUT
+    assert text.startswith(f"sr: {named}")
+    assert text.count("\n") == 1
+
+
+def test_an_error_is_one_json_object_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["probe", "no-such-file.mp4", "--json"])
+
+    answer = json.loads(capsys.readouterr().out)["error"]
+    assert code == answer["exit_code"] == ExitCode.INPUT
+    assert answer["kind"] == "InputError"
+    assert "no-such-file.mp4" in answer["message"]
+    assert answer["retry_helps"] is False
+
+
+def test_a_folder_that_is_no_job_is_named(tmp_path: object, capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = refused(["upscale", "--job", str(tmp_path), "--chunk", "0"], capsys)
+
+    assert code == ExitCode.INPUT
+    assert str(tmp_path) in text
+
+
+def test_models_lists_what_ships(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--json"]) == ExitCode.OK
+
+    listed = json.loads(capsys.readouterr().out)["models"]
+    assert [entry["name"] for entry in listed] == list(shipped())
+    assert {"scale", "sha256", "licence", "macs_per_pixel"} <= set(listed[0])
+
+
+def test_doctor_says_which_device_would_be_used(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == ExitCode.OK
+
+    findings = json.loads(capsys.readouterr().out)
+    assert "libx264" in findings["encoders"]
+    assert findings["device"].startswith(("cpu", "cuda"))
+
+
+@pytest.mark.parametrize("command", ["probe", "extract", "encode", "assemble"])
+def test_stages_for_machines_without_a_gpu_do_not_need_torch(command: str) -> None:
+    """Run in a process in which torch cannot be imported."""
+    arguments = ["no-such-file.mp4"] if command == "probe" else ["--job", "no-such-job"]
+    if command == "encode":
+        arguments += ["--chunk", "0"]
+    code = (
+        "import sys; sys.modules['torch'] = None; sys.modules['safetensors'] = None\n"
+        f"from sr_core.cli.main import main; sys.exit(main({[command, *arguments]!r}))"
+    )
+
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (answer.returncode, answer.stderr.count("\n")) == (ExitCode.INPUT, 1), answer.stderr

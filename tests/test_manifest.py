@@ -1,0 +1,131 @@
+"""Done means a receipt that bears this plan's digest and whose data is there."""
+
+import hashlib
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from sr_core import layout
+from sr_core.contract import PLAN_KEY, REQUEST_KEY, Stage
+from sr_core.errors import DamagedData, InputError
+from sr_core.manifest import Manifest
+from sr_core.planning import make_plan
+from sr_core.storage import open_store
+from sr_core.timestamps import FrameTable
+from sr_core.types import Plan, Receipt, Timing
+from tests import builders
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Manifest:
+    """A job folder with a request and a plan of three segments."""
+    made = Manifest(open_store(str(tmp_path / "job")))
+    made.store.put_bytes(REQUEST_KEY, builders.request().to_json())
+    table = FrameTable(time_base=Fraction(1, 25))
+    for index in range(250):
+        table.append(index, checksum=index)
+    made.write_plan(make_plan(builders.request(), builders.model(), builders.video(), tier="local"), table)
+    return made
+
+
+def committed(manifest: Manifest, tmp_path: Path, content: bytes, *, index: int = 0, **changes: object) -> Receipt:
+    sha256 = hashlib.sha256(content).hexdigest()
+    path = tmp_path / f"{sha256}.mkv"
+    path.write_bytes(content)
+    receipt = Receipt(
+        stage=Stage.UPSCALE,
+        index=index,
+        key=layout.data_key(Stage.UPSCALE, index, sha256=sha256, suffix=".mkv"),
+        size_bytes=len(content),
+        sha256=sha256,
+        frame_count=100,
+        plan_digest=manifest.plan_digest,
+        fingerprint=(),
+        machine="here",
+        timing=Timing(total_seconds=1),
+    ).model_copy(update=changes)
+    return manifest.commit(receipt, path)
+
+
+def set_aside(manifest: Manifest) -> list[str]:
+    return [info.key for info in manifest.store.list("set-aside/")]
+
+
+def test_a_committed_unit_is_done(manifest: Manifest, tmp_path: Path) -> None:
+    receipt = committed(manifest, tmp_path, b"segment", index=1)
+
+    assert manifest.receipts(Stage.UPSCALE, range(3)) == {1: receipt}
+    assert manifest.fetch(receipt, tmp_path).read_bytes() == b"segment"
+
+
+def test_the_second_of_two_workers_takes_the_firsts_result(manifest: Manifest, tmp_path: Path) -> None:
+    # Given a segment that one worker has committed
+    first = committed(manifest, tmp_path, b"first")
+
+    # When another commits the same segment with other bytes
+    second = committed(manifest, tmp_path, b"second")
+
+    # Then the first result stands and the second one's data is gone
+    assert second == first
+    assert [info.key for info in manifest.store.list("segments/")] == [first.key]
+
+
+@pytest.mark.parametrize("damage", ["deleted", "truncated"])
+def test_a_receipt_whose_data_is_gone_or_short_is_set_aside(manifest: Manifest, tmp_path: Path, damage: str) -> None:
+    receipt = committed(manifest, tmp_path, b"segment")
+    if damage == "deleted":
+        manifest.store.delete(receipt.key)
+    else:
+        manifest.store.put_bytes(receipt.key, b"segm")
+
+    assert manifest.receipts(Stage.UPSCALE, [0]) == {}
+    assert len(set_aside(manifest)) == 1
+    assert committed(manifest, tmp_path, b"segment") == receipt
+
+
+def test_a_receipt_whose_data_was_changed_is_set_aside_when_it_is_read(manifest: Manifest, tmp_path: Path) -> None:
+    receipt = committed(manifest, tmp_path, b"segment")
+    manifest.store.put_bytes(receipt.key, b"tnemges")
+
+    with pytest.raises(DamagedData, match=r"set aside: start the job again"):
+        manifest.fetch(receipt, tmp_path)
+    assert manifest.receipts(Stage.UPSCALE, [0]) == {}
+    assert len(set_aside(manifest)) == 1
+
+
+def test_a_receipt_of_another_plan_does_not_count(manifest: Manifest, tmp_path: Path) -> None:
+    committed(manifest, tmp_path, b"segment", plan_digest="another")
+
+    assert manifest.receipts(Stage.UPSCALE, [0]) == {}
+    assert len(set_aside(manifest)) == 1
+
+
+def test_a_receipt_that_is_not_one_does_not_count(manifest: Manifest, tmp_path: Path) -> None:
+    manifest.store.put_bytes(layout.receipt_key(Stage.UPSCALE, 0), b'{"stage": "upsc')
+
+    assert manifest.receipts(Stage.UPSCALE, [0]) == {}
+    assert len(set_aside(manifest)) == 1
+
+
+def test_the_first_plan_holds_when_two_are_written(manifest: Manifest) -> None:
+    first = manifest.plan()
+    other = make_plan(builders.request(), builders.model(), builders.video(), tier="premium", chunk_segments=1)
+    assert other.digest() != first.digest()
+
+    assert manifest.write_plan(other, manifest.frames()) == first
+
+
+def test_a_damaged_plan_and_a_folder_without_request_are_named(manifest: Manifest, tmp_path: Path) -> None:
+    manifest.store.put_bytes(PLAN_KEY, b"{}")
+    with pytest.raises(Exception, match=r"plan.json is damaged; delete the job folder"):
+        manifest.plan()
+    with pytest.raises(InputError, match=r"is it a job folder\?"):
+        Manifest(open_store(str(tmp_path))).request()
+
+
+def test_a_plan_names_the_chunks_that_exist(manifest: Manifest) -> None:
+    plan: Plan = manifest.plan()
+
+    with pytest.raises(InputError, match="there is no chunk 7; the job has chunks 0 to 0"):
+        plan.chunk(7)
