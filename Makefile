@@ -1,0 +1,66 @@
+# `make` alone lists what there is. Every target sets up what it needs, once, in .venv.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint chaos bench constraints clean
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(BIN)/uv
+UV_VERSION := 0.13.9
+OUT    ?= $(basename $(VIDEO))-upscaled$(if $(filter .mp4 .m4v .mov .mkv,$(suffix $(VIDEO))),$(suffix $(VIDEO)),.mp4)
+ARGS   ?=
+
+# Wheels that pip is told to find locally are found by uv, too.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+INSTALL = $(UV) pip install --quiet --python $(BIN)/python -c constraints.txt --build-constraints constraints.txt
+# torch for the GPU that is here or, without one, the much smaller CPU build; where only the default registry is within
+# reach, its default build.
+BACKEND := $(if $(UV_FIND_LINKS),,--torch-backend=auto)
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@echo "Python and the packages live in $(VENV); remove it to start afresh."
+
+run: $(VENV)/.run ## upscale a video: make run VIDEO=in.mp4 [OUT=out.mp4] [ARGS="--crf 20 …"]
+	@test -n "$(VIDEO)" || { echo 'say which video: make run VIDEO=in.mp4 [OUT=out.mp4]' >&2; exit 64; }
+	@$(BIN)/sr run "$(VIDEO)" -o "$(OUT)" $(ARGS)
+
+test: $(VENV)/.dev ## run all tests (about four minutes on two cores; PYTEST="-k name" narrows)
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/.dev ## formatting, style, types, who may import whom
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test ## what a pull request must pass: the linters, then the tests
+
+chaos: $(VENV)/.dev ## the long tests: killed at thirty random moments
+	SR_CHAOS=1 $(BIN)/python -m pytest tests/pipeline/test_kill.py $(PYTEST)
+
+bench: $(VENV)/.dev ## measure what bench/README.md claims, on this machine
+	$(BIN)/python -m bench.overlap
+	$(BIN)/python -m bench.memory
+	$(BIN)/python -m bench.fidelity
+
+constraints: $(VENV)/.dev ## pin every dependency anew, at its newest version
+	env -u UV_FIND_LINKS $(UV) pip compile pyproject.toml --upgrade --universal --python-version 3.11 --quiet \
+	  --extra inference --extra infra --extra dev --no-annotate --no-header --no-emit-index-url -o constraints.txt
+
+clean: ## remove what the targets made, but for .venv
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache cdk.out
+
+$(UV):
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(UV)
+	@echo "setting up $(VENV) (torch is most of it)" >&2
+	@$(INSTALL) $(BACKEND) -e '.[inference]' 2>$(VENV)/install.log || $(INSTALL) -e '.[inference]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	@$(INSTALL) -e '.[inference,dev]'
+	@touch $@
