@@ -3,7 +3,11 @@
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from sr_core.types import ColorInfo, ModelSpec, Request, Settings, VideoInfo
+from sr_core.video.formats import HANDLED
+from sr_core.video.frames import Planes
 
 
 def color(**changes: Any) -> ColorInfo:
@@ -48,3 +52,9 @@ def model(**changes: Any) -> ModelSpec:
 def request(settings: Settings | None = None, **changes: Any) -> Request:
     values: dict[str, Any] = {"input": "in.mp4", "input_version": "sha256:1", "output": "out.mp4"}
     return Request(**{**values, "settings": settings or Settings(), **changes})
+
+
+def grey(width_px: int, height_px: int) -> Planes:
+    """A frame of 8-bit 4:2:0 in which every sample is 128."""
+    sizes = HANDLED["yuv420p"].plane_sizes_px(width_px, height_px)
+    return Planes(HANDLED["yuv420p"], tuple(np.full((height, width), 128, np.uint8) for width, height in sizes))

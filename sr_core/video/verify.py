@@ -7,8 +7,9 @@ from typing import Any
 from sr_core.errors import IntegrityError
 from sr_core.timestamps import FrameTable
 from sr_core.types import Plan
-from sr_core.video.join import Joined, Track
+from sr_core.video.join import Joined
 from sr_core.video.open import open_source
+from sr_core.video.streams import Track, codec_name, is_picture
 
 MATROSKA_TOLERANCE_SECONDS = Fraction(1, 2000)
 """Matroska rounds times to milliseconds."""
@@ -22,31 +23,44 @@ def verify(path: Path, plan: Plan, frames: FrameTable, joined: Joined, *, contai
     """
     tolerance = MATROSKA_TOLERANCE_SECONDS if container == "matroska" else Fraction(0)
     with open_source(path) as result:
-        streams = list(result.streams)
-        kinds = [(stream.type, _codec(stream)) for stream in streams]
-        wanted = [(track.kind, track.codec) for track in joined.tracks]
-        if kinds != wanted:
-            raise IntegrityError(f"the result holds the streams {kinds} instead of {wanted}")
-        _check_picture(streams[joined.video_index], plan)
-        found = [Track(kind=kind, codec=codec) for kind, codec in kinds]
+        streams = _pair(list(result.streams), joined)
+        video = streams[joined.video_index]
+        _check_picture(video, plan)
+        found = {stream.index: Track(kind=stream.type, codec=codec_name(stream)) for stream in streams}
         video_times: list[Fraction] = []
-        for packet in result.demux():
+        for packet in result.demux(streams):
             if not packet.size:
                 continue
             found[packet.stream_index].add(packet)
-            if packet.stream_index == joined.video_index:
+            if packet.stream_index == video.index:
                 if packet.pts is None or packet.is_discard:
                     raise IntegrityError(
                         f"frame {len(video_times)} of the result, in decoding order, would not be shown"
                     )
                 video_times.append(packet.pts * Fraction(packet.time_base))
-    _check_times(sorted(video_times), plan, frames, tolerance)
-    for index, (track, written) in enumerate(zip(found, joined.tracks, strict=True)):
-        _check_track(index, track, written, tolerance)
+        _check_times(sorted(video_times), plan, frames, tolerance)
+        for stream, written in zip(streams, joined.tracks, strict=True):
+            _check_track(stream.index, found[stream.index], written, tolerance)
 
 
-def _codec(stream: Any) -> str:
-    return stream.codec_context.name if stream.codec_context is not None else str(stream.type)
+def _pair(streams: list[Any], joined: Joined) -> list[Any]:
+    """The result's streams in the order of what was written: pictures may have moved, a chapter track been added.
+
+    Raises IntegrityError when there are others, or fewer.
+    """
+    if joined.has_chapters:
+        data = [stream for stream in streams if stream.type == "data"]
+        if len(data) == 1 + sum(track.kind == "data" for track in joined.tracks):
+            streams.remove(data[-1])
+    pictures = iter([stream for stream in streams if is_picture(stream)])
+    others = iter([stream for stream in streams if not is_picture(stream)])
+    paired = [next(pictures if track.is_picture else others, None) for track in joined.tracks]
+    kinds = [(stream.type, codec_name(stream)) for stream in paired if stream is not None]
+    wanted = [(track.kind, track.codec) for track in joined.tracks]
+    if kinds != wanted or len(streams) != len(wanted):
+        names = [f"{stream.type} {codec_name(stream)}" for stream in streams]
+        raise IntegrityError(f"the result holds {', '.join(names)} instead of {', '.join(map(' '.join, wanted))}")
+    return paired
 
 
 def _check_picture(stream: Any, plan: Plan) -> None:
