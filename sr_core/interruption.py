@@ -3,6 +3,7 @@
 Nothing here installs a signal handler; the command line does.
 """
 
+import math
 import threading
 import time
 
@@ -28,8 +29,11 @@ class Interruption:
     def requested(self) -> bool:
         return self._event.is_set()
 
-    def check(self, *, needed_seconds: float = 0.0) -> None:
-        """Raises Interrupted when asked to stop and `needed_seconds` more do not fit into the time that is left."""
+    def check(self, *, needed_seconds: float = math.inf) -> None:
+        """Raises Interrupted when asked to stop, unless the work in hand will be done in the time that is left.
+
+        `needed_seconds` is how long that takes; by default there is nothing worth finishing.
+        """
         if self.requested and time.monotonic() + needed_seconds >= self._deadline:
             raise Interrupted(
                 f"stopped by {self._reason}; what is finished is kept, the same command goes on from there"

@@ -159,7 +159,12 @@ def delivery_encoding(settings: Settings, video: VideoInfo) -> Encoding:
 
 
 def lossless_encoding(pixel_format: str) -> Encoding:
-    """FFV1 version 3 with checksummed slices: exact, intra-only, fast enough, for any depth and subsampling."""
+    """FFV1 version 3 with checksummed slices: exact, intra-only, fast enough, for any depth and subsampling.
+
+    RGB of 8 bits it takes packed only.
+    """
+    if pixel_format == "gbrp":
+        pixel_format = "bgr0"
     options = (("level", "3"), ("slices", "4"), ("slicecrc", "1"))
     return Encoding(codec="ffv1", pixel_format=pixel_format, options=options, threads=ENCODER_THREADS)
 

@@ -8,11 +8,13 @@ import json
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 
 from sr_core import __version__
+from sr_core.cli.signals import interruptible
 from sr_core.contract import FLAG_CHUNK, FLAG_JOB, PROGRAM, ExitCode, Stage
-from sr_core.errors import HostCapacity, SrError
+from sr_core.errors import HostCapacity, Interrupted, SrError
 from sr_core.types import Settings
 
 _DESCRIPTION = "Upscales video two to four times, keeping every frame, its time, and everything else in the file."
@@ -30,11 +32,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        command = import_module(f"sr_core.cli.{options.module}")
-        command.run(options)
+        # Before the import: torch takes seconds, and a request to stop must not be lost on the way.
+        with interruptible() if options.is_work else nullcontext() as options.interruption:
+            command = import_module(f"sr_core.cli.{options.module}")
+            command.run(options)
     except SrError as error:
         _tell(error, error.exit_code, as_json=options.json, retry_helps=error.retry_helps)
         return error.exit_code
+    except KeyboardInterrupt:
+        at_once = Interrupted("stopped at once; the same command goes on from what is finished")
+        _tell(at_once, at_once.exit_code, as_json=options.json, retry_helps=at_once.retry_helps)
+        return at_once.exit_code
     except MemoryError:
         full = HostCapacity("out of memory; use a machine with more, or smaller tiles (--tile)")
         _tell(full, full.exit_code, as_json=options.json)
@@ -74,7 +82,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog=PROGRAM, description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    parser.set_defaults(json=False)
+    parser.set_defaults(json=False, is_work=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
     _add_probe(commands)
@@ -100,6 +108,7 @@ def _add_json(parser: _Parser) -> None:
 def _add_run(commands: "argparse._SubParsersAction[_Parser]") -> None:
     defaults = Settings()
     run = _add(commands, "run", "upscale a video on this machine; called again, go on where it stopped")
+    run.set_defaults(is_work=True)
     run.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key")
     run.add_argument(
         "-o", "--output", metavar="OUTPUT", required=True, help="the result: .mp4, .m4v, .mov or .mkv, or s3://…"
@@ -150,7 +159,7 @@ def _add_probe(commands: "argparse._SubParsersAction[_Parser]") -> None:
 
 def _add_stage(commands: "argparse._SubParsersAction[_Parser]", stage: Stage) -> None:
     parser = _add(commands, stage.value, _STAGE_HELP[stage], module="stage")
-    parser.set_defaults(stage=stage)
+    parser.set_defaults(stage=stage, is_work=True)
     parser.add_argument(
         FLAG_JOB, required=True, metavar="URI", help="the job folder: a directory or s3://bucket/prefix"
     )

@@ -7,7 +7,6 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from sr_core.cli.output import note, progress_display, show, show_json
-from sr_core.cli.signals import interruptible
 from sr_core.errors import InputError
 from sr_core.manifest import first_problem
 from sr_core.pipeline import run_local
@@ -18,7 +17,7 @@ DEFAULT_WORK_FOLDER = ".sr-work"
 
 def run(options: argparse.Namespace) -> None:
     started = time.monotonic()
-    with interruptible() as interruption, progress_display() as progress:
+    with progress_display() as progress:
         report = run_local(
             options.input,
             options.output,
@@ -27,7 +26,7 @@ def run(options: argparse.Namespace) -> None:
             overwrite=options.overwrite,
             chunk_segments=options.chunk_segments,
             progress=progress,
-            interruption=interruption,
+            interruption=options.interruption,
         )
     for warning in report.warnings:
         note(f"sr: warning: {warning}")

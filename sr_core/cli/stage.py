@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 
 from sr_core.cli.output import note, progress_display, show, show_json
-from sr_core.cli.signals import interruptible
 from sr_core.contract import ENV_SCRATCH, Stage
 from sr_core.errors import InputError
 from sr_core.interruption import Interruption
@@ -18,8 +17,8 @@ from sr_core.types import Receipt
 
 def run(options: argparse.Namespace) -> None:
     manifest = Manifest(open_store(options.job))
-    with interruptible() as interruption, progress_display() as progress, _scratch() as scratch:
-        answer, text = _run_stage(options, manifest, Path(scratch), progress, interruption)
+    with progress_display() as progress, _scratch() as scratch:
+        answer, text = _run_stage(options, manifest, Path(scratch), progress, options.interruption)
     if options.json:
         show_json(answer)
     else:

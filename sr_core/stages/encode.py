@@ -44,6 +44,7 @@ def encode(
     for segment in segments:
         if segment.index in done:
             continue
+        interruption.check()
         if segment.index not in upscaled:
             raise IntegrityError(
                 f"segment {segment.index} is not upscaled; "

@@ -79,8 +79,8 @@ class _Worker:
         receipts = {}
         try:
             for segment in missing:
+                self._interruption.check()
                 receipts[segment.index] = self._encode(segment, results, upscaler)
-                self._interruption.check(needed_seconds=receipts[segment.index].timing.total_seconds)
         finally:
             results.close()
         return receipts

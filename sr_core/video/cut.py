@@ -9,7 +9,7 @@ NUT keeps times as they are only with ``avoid_negative_ts=disabled``; it stores 
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from sr_core.types import Chunk, Encoding, VideoInfo
 from sr_core.video.open import open_source
 from sr_core.video.read import read_copied, read_source
 from sr_core.video.scan import NO_TIME, Scan
-from sr_core.video.write import SegmentWriter
+from sr_core.video.write import SegmentWriter, raise_if_disk_is_full
 
 _MAX_PREROLL_PACKETS = 600
 """Beyond this, decoding a chunk's pre-roll again and again costs more than coding the chunk losslessly."""
@@ -47,10 +47,11 @@ def cut(
     copied = [chunk for chunk in chunks if chunk.index in ranges]
     failed = [chunk for chunk in chunks if chunk.index not in ranges]
     for chunk, file in _copy_packets(path, info.stream_index, copied, ranges, folder):
-        if _decodes_right(file, scan, chunk):
+        if file is not None and _decodes_right(file, scan, chunk):
             yield CutChunk(chunk, file, "copy")
         else:
-            file.unlink()
+            if file is not None:
+                file.unlink()
             failed.append(chunk)
     yield from _code_lossless(path, info, scan, sorted(failed, key=lambda chunk: chunk.index), lossless, folder)
 
@@ -83,38 +84,72 @@ def _packet_ranges(scan: Scan, chunks: Sequence[Chunk]) -> dict[int, tuple[int, 
 
 
 def _copy_packets(
-    path: Path,
-    stream_index: int,
-    chunks: Sequence[Chunk],
-    ranges: dict[int, tuple[int, int]],
-    folder: Path,
-) -> Iterator[tuple[Chunk, Path]]:
-    """One pass over the source; chunks overlap by their pre-roll, so several files can be open at once."""
+    path: Path, stream_index: int, chunks: Sequence[Chunk], ranges: dict[int, tuple[int, int]], folder: Path
+) -> Iterator[tuple[Chunk, Path | None]]:
+    """One pass over the source; chunks overlap by their pre-roll, so several files can be open at once.
+
+    Yields None for a chunk whose packets the carrier does not take.
+    """
     waiting = list(chunks)
-    writers: dict[int, Any] = {}
+    writers: dict[int, _ChunkWriter] = {}
     with open_source(path) as container, ExitStack() as stack:
         stream = container.streams[stream_index]
-        number = -1
-        for packet in _packets(container, stream):
-            number += 1
+        for number, packet in enumerate(_packets(container, stream)):
             while waiting and ranges[waiting[0].index][0] <= number:
-                chunk = waiting.pop(0)
-                output = av.open(
-                    _chunk_path(folder, chunk), "w", format="nut", container_options={"avoid_negative_ts": "disabled"}
-                )
-                stack.callback(output.close)
-                writers[chunk.index] = (chunk, output, output.add_stream_from_template(stream, opaque=True))
-            for index in list(writers):
-                chunk, output, copy = writers[index]
-                if number < ranges[index][1]:
-                    _mux(output, copy, packet)
-                if number + 1 >= ranges[index][1]:
-                    del writers[index]
-                    output.close()
-                    yield chunk, _chunk_path(folder, chunk)
-        for chunk, output, _ in writers.values():
-            output.close()
-            yield chunk, _chunk_path(folder, chunk)
+                writer = _ChunkWriter(_chunk_path(folder, waiting[0]), stream)
+                stack.callback(writer.close)
+                writers[waiting[0].index] = writer
+                waiting.pop(0)
+            for chunk in [chunk for chunk in chunks if chunk.index in writers]:
+                if number < ranges[chunk.index][1]:
+                    writers[chunk.index].write(packet)
+                if number + 1 >= ranges[chunk.index][1]:
+                    yield chunk, writers.pop(chunk.index).finish()
+        for chunk in chunks:
+            if chunk.index in writers:
+                yield chunk, writers.pop(chunk.index).finish()
+
+
+class _ChunkWriter:
+    """Copies packets into a NUT file; what the muxer refuses, a codec or a time, makes the whole file void."""
+
+    def __init__(self, path: Path, template: Any) -> None:
+        self._path = path
+        self._output = av.open(str(path), "w", format="nut", container_options={"avoid_negative_ts": "disabled"})
+        try:
+            self._stream: Any = self._output.add_stream_from_template(template, opaque=True)
+        except ValueError:
+            self._stream = None
+
+    def write(self, packet: Any) -> None:
+        """Muxes a packet, leaving it as it was for the next writer. Raises HostCapacity when the disk is full."""
+        if self._stream is None:
+            return
+        own = (packet.stream, packet.pts, packet.dts, packet.time_base, packet.duration)
+        packet.stream = self._stream
+        try:
+            self._output.mux_one(packet)
+        except av.FFmpegError as error:
+            raise_if_disk_is_full(self._path, error)
+            self._stream = None
+        finally:
+            packet.stream, packet.pts, packet.dts, packet.time_base, packet.duration = own
+
+    def close(self) -> None:
+        with suppress(av.FFmpegError):
+            self._output.close()
+
+    def finish(self) -> Path | None:
+        """The file, or None, and nothing left, if a packet was refused."""
+        try:
+            self._output.close()
+        except av.FFmpegError as error:
+            raise_if_disk_is_full(self._path, error)
+            self._stream = None
+        if self._stream is None:
+            self._path.unlink(missing_ok=True)
+            return None
+        return self._path
 
 
 def _packets(container: Any, stream: Any) -> Iterator[Any]:
@@ -124,16 +159,6 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
                 yield packet
     except (av.FFmpegError, EOFError):
         return  # scanning ended at the same place
-
-
-def _mux(output: Any, stream: Any, packet: Any) -> None:
-    """Muxes a packet into one of several outputs, leaving it as it was for the next."""
-    own = (packet.stream, packet.pts, packet.dts, packet.time_base, packet.duration)
-    packet.stream = stream
-    try:
-        output.mux_one(packet)
-    finally:
-        packet.stream, packet.pts, packet.dts, packet.time_base, packet.duration = own
 
 
 def _chunk_path(folder: Path, chunk: Chunk) -> Path:

@@ -15,11 +15,12 @@ from typing import Any
 
 import av
 
-from sr_core.errors import HostCapacity, InputError, IntegrityError
+from sr_core.errors import InputError, IntegrityError
 from sr_core.timestamps import FrameTable
 from sr_core.types import Plan, Segment
 from sr_core.video.open import open_source
 from sr_core.video.streams import SourceStreams, Track, content_tags
+from sr_core.video.write import raise_if_disk_is_full
 
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """Muxers by the output's suffix."""
@@ -69,6 +70,8 @@ def join(
     options = {"fflags": "+bitexact", "avoid_negative_ts": "disabled"}
     if container in ("mp4", "mov"):
         options["movflags"] = "+faststart"
+        # A delayed start is written in these units; the default, milliseconds, would round it.
+        options["movie_timescale"] = str(plan.video.time_base.denominator)
     ranks = [_decode_order(segment, path) for segment, path in segments]
     with ExitStack() as stack:
         original = stack.enter_context(open_source(source))
@@ -92,8 +95,7 @@ def join(
                 out.mux_one(packet)
             out.close()
         except OSError as error:
-            if error.errno in (28, 122):  # ENOSPC, EDQUOT
-                raise HostCapacity(f"no space left for {output}; free some or set another work folder") from error
+            raise_if_disk_is_full(output, error)
             raise
     return Joined(
         tracks=tuple(track for _, track in streams.outputs.values()),

@@ -125,7 +125,8 @@ def _describe(path: Path, stream: VideoStream, frame: av.VideoFrame, times: list
     field_order = _field_order(stream, frame)
     if field_order in ("top-first", "bottom-first"):
         warnings.append(f"the video is interlaced ({field_order}); its fields are upscaled as they are, woven")
-    start = container.start_time
+    # Whole units of the time base, so that times stay exact when it is subtracted.
+    start = round(Fraction(container.start_time or 0, av.time_base) / time_base) * time_base
     return VideoInfo(
         container=container.format.name,
         stream_index=stream.index,
@@ -139,11 +140,7 @@ def _describe(path: Path, stream: VideoStream, frame: av.VideoFrame, times: list
         chroma=target.format.chroma,
         rate=rate,
         time_base=time_base,
-        clock_start_seconds=(
-            Fraction(start, av.time_base)
-            if start is not None and container.format.name in _LIVE_CLOCK_CONTAINERS
-            else Fraction(0)
-        ),
+        clock_start_seconds=start if container.format.name in _LIVE_CLOCK_CONTAINERS else Fraction(0),
         frame_count=len(times),
         variable_rate=bool(steps) and max(steps) - min(steps) > 1,
         duration_seconds=float(span * time_base),

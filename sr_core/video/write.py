@@ -1,5 +1,6 @@
 """Encoding frames into a segment file: a new encoder for each, so that its bytes depend on nothing but its frames."""
 
+import errno
 import platform
 from collections.abc import Sequence
 from contextlib import suppress
@@ -65,6 +66,8 @@ class SegmentWriter:
     def write(self, frame: Planes) -> None:
         """Encodes the next frame. Raises HostCapacity when the disk is full."""
         out = to_av(frame)
+        if out.format.name != self._stream.codec_context.pix_fmt:
+            out = out.reformat(format=self._stream.codec_context.pix_fmt)  # planar RGB packed, nothing else
         out.pts = self.frame_count
         out.time_base = self._stream.codec_context.time_base
         self.frame_count += 1
@@ -76,13 +79,15 @@ class SegmentWriter:
         try:
             self._container.close()
         except OSError as error:
-            raise _write_error(self.path, error) from error
+            raise_if_disk_is_full(self.path, error)
+            raise IntegrityError(f"{self.path} could not be written: {error.strerror or error}") from error
 
     def _mux(self, packets: Sequence["av.Packet[Any]"]) -> None:
         try:
             self._container.mux(packets)
         except OSError as error:
-            raise _write_error(self.path, error) from error
+            raise_if_disk_is_full(self.path, error)
+            raise IntegrityError(f"{self.path} could not be written: {error.strerror or error}") from error
 
     def abandon(self) -> None:
         """Stops without finishing and removes the file."""
@@ -116,7 +121,9 @@ def encoder_versions() -> tuple[tuple[str, str], ...]:
     return (("pyav", av.__version__), ("libavcodec", ".".join(map(str, av.library_versions["libavcodec"]))))
 
 
-def _write_error(path: Path, error: OSError) -> Exception:
-    if error.errno in (28, 122):  # ENOSPC, EDQUOT
-        return HostCapacity(f"no space left for {path.name} in {path.parent}; free some or set another work folder")
-    return IntegrityError(f"{path} could not be written: {error.strerror or error}")
+def raise_if_disk_is_full(path: Path, error: Exception) -> None:
+    """Raises HostCapacity if `error` says that there is no space for `path`."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        raise HostCapacity(
+            f"no space left for {path.name} in {path.parent}; free some or set another work folder"
+        ) from error

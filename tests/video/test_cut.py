@@ -1,15 +1,18 @@
 """Chunk files decode to exactly the frames that were promised, however the source was coded."""
 
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import imageio_ffmpeg
 import pytest
 
 from sr_core.errors import IntegrityError
 from sr_core.planning import lossless_encoding
 from sr_core.types import Chunk
 from sr_core.video.cut import CutChunk, cut
+from sr_core.video.formats import target_of
 from sr_core.video.probe import probe
 from sr_core.video.read import read_copied, read_lossless
 from sr_core.video.scan import Scan, scan
@@ -43,7 +46,9 @@ def chunks(frame_count: int, *, size: int) -> list[Chunk]:
 def cut_all(path: Path, folder: Path, *, size: int, found: Scan | None = None) -> tuple[Scan, list[CutChunk]]:
     info = probe(path)
     found = found or scan(path, info)
-    lossless = lossless_encoding(info.pixel_format)
+    target = target_of(info.pixel_format)
+    assert target is not None
+    lossless = lossless_encoding(target.format.name)
     wanted = chunks(len(found.frames), size=size)
     return found, list(cut(path, info, found, wanted, lossless=lossless, folder=folder))
 
@@ -89,6 +94,37 @@ def test_a_source_whose_times_had_to_be_made_is_coded_losslessly(tmp_path: Path)
 
     assert {one.carrier for one in made} == {"lossless"}
     assert [read_back(one, found) for one in made] == [7, 7, 6]
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixel_format"), [("prores_ks", "yuv422p10le"), ("qtrle", "rgb24"), ("rawvideo", "gray")]
+)
+def test_a_codec_that_the_carrier_does_not_take_is_coded_losslessly(
+    tmp_path: Path, codec: str, pixel_format: str
+) -> None:
+    path = tmp_path / "clip.mov"
+    source = f"testsrc2=size=64x48:rate=5:duration=2,format={pixel_format}"
+    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i", source]
+    subprocess.run([*ffmpeg, "-c:v", codec, "-pix_fmt", pixel_format, str(path)], check=True)
+
+    found, made = cut_all(path, tmp_path, size=5)
+
+    assert [read_back(one, found) for one in made] == [5, 5]
+
+
+def test_frames_that_an_edit_list_hides_are_not_output(tmp_path: Path) -> None:
+    # Given a clip of ten frames whose edit list starts at the fourth
+    whole, trimmed = make_clip(tmp_path / "whole.mp4", frames=12, audio=None), tmp_path / "trimmed.mp4"
+    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-ss", "0.5", "-i", str(whole), "-c", "copy"]
+    subprocess.run([*ffmpeg, str(trimmed)], check=True)
+
+    # When it is scanned and cut
+    found, made = cut_all(trimmed, tmp_path, size=5)
+
+    # Then only the frames from the fourth on are there
+    original = scan(whole, probe(whole)).frames.checksums
+    assert list(found.frames.checksums) == list(original[3:])
+    assert sum(read_back(one, found) for one in made) == 9
 
 
 def test_a_copy_that_would_not_decode_right_is_replaced_by_a_lossless_chunk(

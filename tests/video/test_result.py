@@ -107,6 +107,25 @@ def test_every_frame_keeps_its_time_and_the_sound_its_bytes(
     assert payloads(output, "audio") == payloads(source, "audio")
 
 
+def test_a_transport_streams_clock_starts_anew_and_its_delays_stay_exact(tmp_path: Path) -> None:
+    # Given a transport stream whose clock stands at ten hours, and whose pictures start after the sound
+    clip, source = make_clip(tmp_path / "clip.mp4", frames=24), tmp_path / "source.ts"
+    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-itsoffset", "0.0407", "-i", str(clip), "-i", str(clip)]
+    maps = ["-map", "0:v", "-map", "1:a", "-c", "copy", "-output_ts_offset", "36000"]
+    subprocess.run([*ffmpeg, *maps, str(source)], check=True)
+    work = worked(source)
+    assert work.plan.video.clock_start_seconds > 36000
+
+    # When it is joined into MP4
+    joined = work.join(tmp_path / "result.mp4")
+    work.verify(tmp_path / "result.mp4", joined)
+
+    # Then the times count from the first packet, to the unit
+    times = shown_times(tmp_path / "result.mp4")
+    assert times[0] < 1
+    assert times == [time - work.plan.video.clock_start_seconds for time in shown_times(source)]
+
+
 def test_decode_times_increase_across_segments(tmp_path: Path) -> None:
     work = worked(make_clip(tmp_path / "source.mp4", frames=60, times=IRREGULAR), Settings(preset="medium"))
     work.join(tmp_path / "result.mp4")
