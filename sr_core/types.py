@@ -210,18 +210,11 @@ class Segment(Model):
         return self.end_frame - self.start_frame
 
 
-class Chunk(Model):
-    """The unit that a job works on: segments [start_segment, end_segment), frames [start_frame, end_frame)."""
+class Chunk(Segment):
+    """The unit that a job works on: whole segments, [start_segment, end_segment)."""
 
-    index: int
     start_segment: int
     end_segment: int
-    start_frame: int
-    end_frame: int
-
-    @property
-    def frame_count(self) -> int:
-        return self.end_frame - self.start_frame
 
 
 class Plan(Model):

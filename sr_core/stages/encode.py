@@ -68,15 +68,7 @@ def _encode_segment(
     started = time.monotonic()
     mezzanine = manifest.fetch(upscaled, scratch)
     path = scratch / f"delivery-{segment.index:05d}.mkv"
-    with SegmentWriter(
-        path,
-        plan.delivery,
-        width_px=plan.width_px,
-        height_px=plan.height_px,
-        rate=plan.video.rate,
-        color=plan.color,
-        sar=plan.video.upright_sar,
-    ) as writer:
+    with SegmentWriter.of_plan(path, plan, plan.delivery) as writer:
         for frame in read_segment(mezzanine):
             writer.write(frame)
             progress(Stage.ENCODE, segment.start_frame + writer.frame_count, plan.video.frame_count)

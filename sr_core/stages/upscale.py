@@ -114,15 +114,7 @@ class _Worker:
         decode_before, model_before = self._decode_seconds, upscaler.busy_seconds
         redone_before, encode_seconds = upscaler.redone_frames, 0.0
         path = self._scratch / f"segment-{segment.index:05d}{_SUFFIX}"
-        with SegmentWriter(
-            path,
-            self._encoding,
-            width_px=plan.width_px,
-            height_px=plan.height_px,
-            rate=plan.video.rate,
-            color=plan.color,
-            sar=plan.video.upright_sar,
-        ) as writer:
+        with SegmentWriter.of_plan(path, plan, self._encoding) as writer:
             for count in range(1, segment.frame_count + 1):
                 frame = next(results)
                 before = time.monotonic()

@@ -13,7 +13,7 @@ import av
 from av.video.stream import VideoStream
 
 from sr_core.errors import HostCapacity, IntegrityError
-from sr_core.types import ColorInfo, Encoding
+from sr_core.types import ColorInfo, Encoding, Plan
 from sr_core.video.frames import Planes, to_av
 
 _MATRIX_CODES = {"rgb": 0, "bt709": 1, "fcc": 4, "bt601": 6, "smpte240m": 7, "bt2020nc": 9}
@@ -62,6 +62,19 @@ class SegmentWriter:
             context.color_primaries = color.primaries
             context.color_trc = color.transfer
         self._stream = stream
+
+    @classmethod
+    def of_plan(cls, path: Path, plan: Plan, encoding: Encoding) -> Self:
+        """A writer for a segment of the plan's output, in its delivery codec or its mezzanine."""
+        return cls(
+            path,
+            encoding,
+            width_px=plan.width_px,
+            height_px=plan.height_px,
+            rate=plan.video.rate,
+            color=plan.color,
+            sar=plan.video.upright_sar,
+        )
 
     def write(self, frame: Planes) -> None:
         """Encodes the next frame. Raises HostCapacity when the disk is full."""

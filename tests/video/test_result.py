@@ -52,15 +52,7 @@ def worked(source: Path, settings: Settings | None = None) -> Work:
     segments = []
     for segment in plan.segments:
         path = source.parent / f"segment-{segment.index}.mkv"
-        with SegmentWriter(
-            path,
-            plan.delivery,
-            width_px=plan.width_px,
-            height_px=plan.height_px,
-            rate=info.rate,
-            color=plan.color,
-            sar=info.sar,
-        ) as writer:
+        with SegmentWriter.of_plan(path, plan, plan.delivery) as writer:
             for _ in range(segment.frame_count):
                 writer.write(next(pictures)[1])
         segments.append((segment, path))
