@@ -43,10 +43,28 @@ class ExitCode(IntEnum):
     INTERRUPTED = 75
 
 
+class CloudTier(StrEnum):
+    """The kinds of GPU machine that a plan may choose, as `route.json` names them; each has a queue of its own."""
+
+    STANDARD = "standard"
+    PREMIUM = "premium"
+    """A GPU with more memory."""
+    MEMORY = "memory"
+    """The standard GPU beside more host memory."""
+
+
+SEGMENT_CODEC_MEZZANINE = "mezzanine"
+"""The word in `route.json` that sends every chunk through the encode stage as well."""
+
 ENV_SCRATCH = "SR_SCRATCH"
 """The one writable directory of a job; the system's temporary directory when unset."""
+ENV_CACHE = "SR_CACHE"
+"""A directory shared by all jobs of a machine, for weights and sources under their digest; no cache when unset."""
 ENV_MODELS = "SR_MODELS"
 """Where network weights that do not ship with the package are looked up: a directory or an S3 prefix."""
+
+JOBS_PREFIX = "jobs/"
+"""Where the job folders lie in the work bucket, each under its job id."""
 
 REQUEST_KEY = "request.json"
 PLAN_KEY = "plan.json"
@@ -56,6 +74,7 @@ ROUTE_KEY = "route.json"
 CHUNKS_KEY = "chunks.json"
 """A JSON list with one object for each chunk: the item source of the Distributed Map."""
 REPORT_KEY = "report.json"
+REPORT_PAGE_KEY = "report.html"
 
 CHUNKS_PREFIX = "chunks/"
 SEGMENTS_PREFIX = "segments/"
