@@ -1,45 +1,200 @@
-"""What a network costs on a tier: seconds per frame, and from that the tier and the size of a chunk.
+"""What a network costs on a tier, in seconds and dollars per frame, and from that the tier and the size of a chunk.
 
-Seconds per frame = FLOPs per input pixel × input pixels ÷ achieved rate (2 FLOPs a multiply-accumulate). Only the order
-of magnitude matters here: chunk sizes do not touch the output.
+    model seconds = FLOPs per input pixel × input pixels ÷ achieved rate           (2 FLOPs a multiply-accumulate)
+    codec seconds = output pixels ÷ rate of the delivery encoder on the tier's CPU
+    seconds per frame = the larger of the two, because upscale overlaps them
+
+Owns the table of tiers, each entry with where it comes from, and the rules of choosing. Pure: no file, no clock, no
+machine, no network. Sizes and tiers never touch the output's bytes, so the figures need to be right to a factor, not
+to a digit. Prices are for comparing tiers; what a job cost is in its report.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from sr_core.types import ModelSpec, Tier, VideoInfo
 
 CHUNK_SECONDS = 600
-"""Of work for one upscale job: long against starting a container, short against losing a machine."""
+"""Of work for one upscale job: long against starting a machine (two to four minutes), short against losing one."""
+MAX_SEGMENT_SECONDS = 600.0
+"""Longest that one segment, the unit which a reclaimed machine loses, may take before a faster tier is worth it."""
+WORTHWHILE_SAVING = 0.25
+"""Part of the price that another tier must save before it is preferred to standard: the table is not exact enough for
+less, and every tier that a plan avoids is a market that its chunks do not wait for."""
+SEGMENT_VIDEO_SECONDS = 4.0
+"""Length of a segment that the rules here assume; planning makes them about this long."""
+FRAMES_IN_FLIGHT = 64
+"""Output frames that a worker holds at once: the encoder's look-ahead and references, and the queues before it."""
+RESIDENT_BYTES = 4 * 2**30
+"""Host memory that a worker takes whatever the frame's size: Python, torch, CUDA context, decoder."""
 
 
-@dataclass(frozen=True, slots=True)
-class TierRate:
-    """What a tier achieves on convolutional networks."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """A figure, and how far it can be trusted."""
 
-    flops_per_second: float
+    value: float
+    basis: Literal["measured", "projected"]
     source: str
-    """Where the figure comes from; says "measured" or "projected"."""
+    """Where it comes from, with a date."""
 
 
-RATES: dict[Tier, TierRate] = {
-    "local": TierRate(60e9, "measured: bench, two CPU cores with AVX-512, fp32, 2026-11"),
-    "standard": TierRate(20e12, "projected: T4 data sheet, 65 TFLOPS fp16 at 30 %"),
-    "premium": TierRate(40e12, "projected: A10G data sheet, 125 TFLOPS fp16 at 30 %"),
-    "memory": TierRate(20e12, "projected: as standard"),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TierMachine:
+    """A kind of machine, as far as choosing needs to know it."""
+
+    instance_type: str | None
+    """The smallest of the tier's types; None where nobody bills it."""
+    flops_per_second: Rate
+    """Achieved by convolutional networks in the precision that the tier runs them in."""
+    encoded_pixels_per_second: Rate
+    """Output pixels that x264 `medium` takes in beside the network."""
+    host_memory_bytes: int
+    """What one job may use."""
+    spot_usd_per_hour: float
+    on_demand_usd_per_hour: float
+
+
+PRICES = "us-east-1: On-Demand read 2026-01-19; Spot the middle of a range over zones, undated"
+"""Where the prices in TIERS come from; query again before quoting them."""
+
+_MEASURED_CPU = "x264 medium at 1280×960, 25 to 27 fps on two Zen 4 cores, 2026-11"
+
+TIERS: dict[Tier, TierMachine] = {
+    "local": TierMachine(
+        instance_type=None,
+        flops_per_second=Rate(
+            value=60e9,
+            basis="measured",
+            source="bench, two CPU cores with AVX-512, fp32, 2026-11",
+        ),
+        encoded_pixels_per_second=Rate(value=32e6, basis="measured", source=_MEASURED_CPU),
+        host_memory_bytes=8 * 10**9,
+        spot_usd_per_hour=0.0,
+        on_demand_usd_per_hour=0.0,
+    ),
+    "standard": TierMachine(
+        instance_type="g4dn.xlarge",
+        flops_per_second=Rate(
+            value=13e12,
+            basis="projected",
+            source="T4, 65 TFLOPS fp16 in its data sheet × 0.2, the part of its 125 TFLOPS that a V100 was published "
+            "to reach with realesr-animevideov3 (65.9 fps at 640×480), 2026-11",
+        ),
+        encoded_pixels_per_second=Rate(
+            value=18e6,
+            basis="projected",
+            source=f"{_MEASURED_CPU}; two cores of a g4dn.xlarge taken as 0.56 of those",
+        ),
+        host_memory_bytes=14_000 * 2**20,
+        spot_usd_per_hour=0.208,
+        on_demand_usd_per_hour=0.526,
+    ),
+    "premium": TierMachine(
+        instance_type="g5.xlarge",
+        flops_per_second=Rate(
+            value=25e12,
+            basis="projected",
+            source="A10G, 125 TFLOPS fp16 in its data sheet × 0.2, as for standard, 2026-11",
+        ),
+        encoded_pixels_per_second=Rate(
+            value=24e6,
+            basis="projected",
+            source=f"{_MEASURED_CPU}; two cores of a g5.xlarge taken as 0.75 of those",
+        ),
+        host_memory_bytes=14_000 * 2**20,
+        spot_usd_per_hour=0.438,
+        on_demand_usd_per_hour=1.006,
+    ),
+    "memory": TierMachine(
+        instance_type="g4dn.2xlarge",
+        flops_per_second=Rate(value=13e12, basis="projected", source="as standard: the same T4"),
+        encoded_pixels_per_second=Rate(
+            value=30e6, basis="projected", source="as standard, its four encoder threads on four cores instead of two"
+        ),
+        host_memory_bytes=29_000 * 2**20,
+        spot_usd_per_hour=0.297,
+        on_demand_usd_per_hour=0.752,
+    ),
 }
+"""The table. g4dn.2xlarge's Spot price is g4dn.xlarge's in proportion to On-Demand."""
+
+CLOUD_TIERS: tuple[Tier, ...] = ("standard", "premium", "memory")
+"""Those that a plan may choose, the usual one first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameCost:
+    """What one frame takes on a tier."""
+
+    tier: Tier
+    model_seconds: float
+    codec_seconds: float
+    spot_usd: float
+    on_demand_usd: float
+    host_bytes: int
+    """Host memory that a worker needs at its peak."""
+    fits: bool
+    """Whether `host_bytes` is no more than a job of this tier may use."""
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of one frame, network and encoder overlapped."""
+        return max(self.model_seconds, self.codec_seconds)
+
+
+def frame_cost(model: ModelSpec, video: VideoInfo, tier: Tier) -> FrameCost:
+    """What one frame of `video` takes on `tier`, when upscale writes the delivery codec itself."""
+    machine = TIERS[tier]
+    input_px = video.width_px * video.height_px
+    output_px = input_px * model.scale**2
+    model_seconds = 2.0 * model.macs_per_pixel * input_px / machine.flops_per_second.value
+    codec_seconds = output_px / machine.encoded_pixels_per_second.value
+    hours = max(model_seconds, codec_seconds) / 3600
+    host_bytes = RESIDENT_BYTES + FRAMES_IN_FLIGHT * _frame_bytes(output_px, video)
+    return FrameCost(
+        tier=tier,
+        model_seconds=model_seconds,
+        codec_seconds=codec_seconds,
+        spot_usd=hours * machine.spot_usd_per_hour,
+        on_demand_usd=hours * machine.on_demand_usd_per_hour,
+        host_bytes=host_bytes,
+        fits=host_bytes <= machine.host_memory_bytes,
+    )
 
 
 def seconds_per_frame(model: ModelSpec, video: VideoInfo, tier: Tier) -> float:
-    """Expected seconds of model time for one frame."""
-    flops = 2.0 * model.macs_per_pixel * video.width_px * video.height_px
-    return flops / RATES[tier].flops_per_second
+    """Expected wall seconds for one frame on `tier`."""
+    return frame_cost(model, video, tier).seconds
 
 
 def chunk_frames(model: ModelSpec, video: VideoInfo, tier: Tier) -> int:
-    """Frames that make about CHUNK_SECONDS of work."""
+    """Frames that make about CHUNK_SECONDS of work, at least one."""
     return max(1, int(CHUNK_SECONDS / seconds_per_frame(model, video, tier)))
 
 
 def choose_tier(model: ModelSpec, video: VideoInfo) -> Tier:
-    """The cheapest tier that does the work: standard, or premium where one frame takes over two seconds there."""
-    return "standard" if seconds_per_frame(model, video, "standard") <= 2 else "premium"
+    """The tier that a plan takes.
+
+    - Of the tiers whose host memory holds a worker, `standard`, or one that costs less on Spot by WORTHWHILE_SAVING.
+    - Where a segment would take longer there than MAX_SEGMENT_SECONDS, which is what a reclaimed machine loses: the
+      fastest.
+    - Where no tier holds a worker: `memory`, which comes nearest.
+
+    GPU memory is no ground: frames are tiled to fit, and a job that runs out of it all the same is moved when it does.
+    """
+    costs = [frame_cost(model, video, tier) for tier in CLOUD_TIERS]
+    fitting = [cost for cost in costs if cost.fits]
+    if not fitting:
+        return "memory"
+    usual, cheapest = fitting[0], min(fitting, key=lambda cost: cost.spot_usd)
+    chosen = cheapest if cheapest.spot_usd < usual.spot_usd * (1 - WORTHWHILE_SAVING) else usual
+    if chosen.seconds * SEGMENT_VIDEO_SECONDS * float(video.rate) > MAX_SEGMENT_SECONDS:
+        chosen = min(fitting, key=lambda cost: cost.seconds)
+    return chosen.tier
+
+
+def _frame_bytes(pixels: int, video: VideoInfo) -> int:
+    """Bytes of an output frame in planes: subsampling and depth are the source's."""
+    samples = {"420": 1.5, "gray": 1.5, "422": 2.0, "444": 3.0, "rgb": 3.0}[video.chroma]
+    return int(pixels * samples * (1 if video.bit_depth <= 8 else 2))

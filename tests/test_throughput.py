@@ -1,0 +1,151 @@
+"""The planner's cost table: what a frame takes on a tier, and which tier and chunk size follow from that."""
+
+from fractions import Fraction
+
+import pytest
+
+from sr_core.throughput import (
+    CHUNK_SECONDS,
+    CLOUD_TIERS,
+    MAX_SEGMENT_SECONDS,
+    SEGMENT_VIDEO_SECONDS,
+    TIERS,
+    WORTHWHILE_SAVING,
+    choose_tier,
+    chunk_frames,
+    frame_cost,
+    seconds_per_frame,
+)
+from sr_core.types import ColorInfo, ModelSpec, Tier, VideoInfo
+
+ANIMEVIDEO_MACS = 619_000
+RRDB_MACS = 17_927_000
+"""Half of the published kFLOP per input pixel of realesr-animevideov3 and of RealESRGAN_x4plus."""
+
+
+def network(macs_per_pixel: int, *, scale: int = 4) -> ModelSpec:
+    return ModelSpec(
+        name="a network",
+        architecture="compact",
+        scale=scale,
+        radius_px=18,
+        macs_per_pixel=macs_per_pixel,
+        parameter_count=1,
+        sha256="0" * 64,
+    )
+
+
+def clip(width_px: int, height_px: int, *, bit_depth: int = 8, chroma: str = "420", rate: int = 24) -> VideoInfo:
+    return VideoInfo.model_validate(
+        {
+            "container": "mov",
+            "stream_index": 0,
+            "codec": "h264",
+            "width_px": width_px,
+            "height_px": height_px,
+            "pixel_format": "yuv420p",
+            "bit_depth": bit_depth,
+            "chroma": chroma,
+            "rate": Fraction(rate),
+            "time_base": Fraction(1, 12_800),
+            "frame_count": 240,
+            "variable_rate": False,
+            "duration_seconds": 10.0,
+            "field_order": "progressive",
+            "color": ColorInfo(matrix="bt709", range="limited", primaries=1, transfer=1),
+            "streams": (),
+        }
+    )
+
+
+def test_a_frame_takes_its_flops_over_the_achieved_rate() -> None:
+    # given a heavy network, so that the encoder is not what limits
+    cost = frame_cost(network(RRDB_MACS), clip(640, 480), "standard")
+    # then: 2 × 17.927 M × 307,200 px = 11.01 TFLOP at 13 TFLOPS
+    assert cost.model_seconds == pytest.approx(0.847, abs=0.001)
+    assert cost.seconds == cost.model_seconds
+    # and an hour of such frames costs an hour of the machine
+    assert cost.spot_usd * 3600 / cost.seconds == pytest.approx(0.208)
+
+
+def test_a_light_network_is_limited_by_the_encoder() -> None:
+    cost = frame_cost(network(10_000), clip(640, 480), "standard")
+    assert cost.seconds == cost.codec_seconds > cost.model_seconds
+    assert cost.codec_seconds == pytest.approx(640 * 480 * 16 / 18e6)
+
+
+@pytest.mark.parametrize("tier", CLOUD_TIERS)
+def test_cost_grows_with_the_picture_and_with_the_network(tier: Tier) -> None:
+    def at(macs: int, width_px: int) -> float:
+        return seconds_per_frame(network(macs), clip(width_px, 480), tier)
+
+    assert at(RRDB_MACS, 1280) == pytest.approx(2 * at(RRDB_MACS, 640))
+    assert at(RRDB_MACS, 640) > at(ANIMEVIDEO_MACS, 640)
+
+
+@pytest.mark.parametrize("tier", CLOUD_TIERS)
+@pytest.mark.parametrize("size_px", [(320, 240), (1280, 720), (3840, 2160)])
+def test_a_chunk_is_about_ten_minutes_of_work(tier: Tier, size_px: tuple[int, int]) -> None:
+    model, video = network(ANIMEVIDEO_MACS), clip(*size_px)
+    work_seconds = chunk_frames(model, video, tier) * seconds_per_frame(model, video, tier)
+    assert CHUNK_SECONDS * 0.99 < work_seconds <= CHUNK_SECONDS
+
+
+def test_a_chunk_holds_a_frame_even_if_that_takes_longer() -> None:
+    assert chunk_frames(network(10**9), clip(7680, 4320), "standard") == 1
+
+
+@pytest.mark.parametrize("macs", [10_000, ANIMEVIDEO_MACS, RRDB_MACS])
+@pytest.mark.parametrize("size_px", [(640, 480), (1280, 720)])
+def test_ordinary_work_stays_on_standard_and_no_tier_is_much_cheaper(macs: int, size_px: tuple[int, int]) -> None:
+    model, video = network(macs), clip(*size_px)
+    assert choose_tier(model, video) == "standard"
+    standard = frame_cost(model, video, "standard").spot_usd
+    assert all(frame_cost(model, video, tier).spot_usd > standard * (1 - WORTHWHILE_SAVING) for tier in CLOUD_TIERS)
+
+
+@pytest.mark.parametrize(("rate", "tier"), [(24, "standard"), (30, "premium")])
+def test_a_segment_too_slow_to_lose_goes_to_the_faster_gpu(rate: int, tier: Tier) -> None:
+    # given a heavy network, full HD, and a rate that puts a segment just below or just above the limit on a T4
+    model, video = network(RRDB_MACS), clip(1920, 1080, rate=rate)
+    segment_seconds = seconds_per_frame(model, video, "standard") * SEGMENT_VIDEO_SECONDS * rate
+    assert (segment_seconds > MAX_SEGMENT_SECONDS) == (tier == "premium")
+    # then only the second leaves standard, although a frame costs more on premium
+    assert choose_tier(model, video) == tier
+
+
+def test_frames_too_large_for_the_host_go_to_the_memory_tier() -> None:
+    # given full HD in ten bits without chroma subsampling, four times as wide and high
+    model, video = network(ANIMEVIDEO_MACS), clip(1920, 1080, bit_depth=10, chroma="444")
+    # then 64 frames of 33 Mpx × 3 samples × 2 bytes fit beside nothing else in 14 GB, but into 29
+    assert not frame_cost(model, video, "standard").fits
+    assert frame_cost(model, video, "memory").fits
+    assert choose_tier(model, video) == "memory"
+    # and the same picture with subsampled chroma stays
+    assert choose_tier(model, clip(1920, 1080, bit_depth=10)) == "standard"
+
+
+def test_what_fits_nowhere_goes_where_there_is_most() -> None:
+    assert choose_tier(network(ANIMEVIDEO_MACS), clip(3840, 2160, bit_depth=10, chroma="444")) == "memory"
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_every_figure_says_where_it_comes_from(tier: Tier) -> None:
+    machine = TIERS[tier]
+    for rate in (machine.flops_per_second, machine.encoded_pixels_per_second):
+        assert rate.value > 0
+        assert rate.basis in ("measured", "projected")
+        assert rate.source
+
+
+def test_no_gpu_figure_is_claimed_to_be_measured() -> None:
+    # nobody has run this on a GPU of these tiers yet; whoever does, changes the table and this test
+    assert {TIERS[tier].flops_per_second.basis for tier in CLOUD_TIERS} == {"projected"}
+
+
+def test_dearer_machines_are_faster_or_roomier() -> None:
+    standard, premium, memory = (TIERS[tier] for tier in CLOUD_TIERS)
+    assert premium.flops_per_second.value > standard.flops_per_second.value
+    assert memory.host_memory_bytes > standard.host_memory_bytes
+    for machine in (standard, premium, memory):
+        assert 0 < machine.spot_usd_per_hour < machine.on_demand_usd_per_hour
