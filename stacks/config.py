@@ -1,0 +1,276 @@
+"""DeployConfig: everything a deployer may choose, validated once, before anything is synthesized.
+
+A config is a YAML file (`-c config=config/production.yaml`) or an object in the CDK context under the key ``config``.
+Every field has a default, so ``{}`` is a valid config. It does not know how a choice becomes a resource.
+"""
+
+import hashlib
+import re
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from stacks import instances
+from stacks.instances import Architecture
+
+BucketName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+LogDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365, 731, 1827]
+"""Periods for which CloudWatch can keep a log group."""
+PoolName = Literal["cpu", "cpu_memory", "standard", "premium", "memory"]
+
+CPU_TYPES: dict[Architecture, tuple[str, ...]] = {
+    "x86_64": ("c5.2xlarge", "c5a.2xlarge", "c5d.2xlarge", "c6i.2xlarge", "c6a.2xlarge", "c5.4xlarge", "c6i.4xlarge"),
+    "arm64": ("c6g.2xlarge", "c6gd.2xlarge", "c7g.2xlarge", "c7gd.2xlarge", "c6g.4xlarge", "c7g.4xlarge"),
+}
+MEMORY_TYPES: dict[Architecture, tuple[str, ...]] = {
+    "x86_64": ("r5.2xlarge", "r5a.2xlarge", "r5d.2xlarge", "r6i.2xlarge", "r6a.2xlarge"),
+    "arm64": ("r6g.2xlarge", "r6gd.2xlarge", "r7g.2xlarge"),
+}
+
+
+class ConfigError(Exception):
+    """A config that cannot be used. The message is one sentence: which field, what is wrong, what to do."""
+
+
+class Part(BaseModel):
+    """Base of every model here: immutable and strict about names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Network(Part):
+    """Where the machines live."""
+
+    kind: Literal["public", "isolated", "existing"] = "public"
+    """public: own addresses, no inbound rule, free of charge; isolated: no way out but endpoints, which cost by the
+    hour; existing: subnets you name."""
+    cidr: str = "10.42.0.0/16"
+    vpc_id: Annotated[str, Field(pattern=r"^vpc-[0-9a-f]+$")] | None = None
+    subnet_ids: tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")], ...] = ()
+    flow_logs: bool = False
+    """Whether rejected traffic is recorded, in the logs bucket; costs by the gigabyte."""
+
+    @field_validator("cidr")
+    @classmethod
+    def _is_a_network(cls, value: str) -> str:
+        if not 16 <= IPv4Network(value).prefixlen <= 20:
+            raise ValueError(f"{value} leaves a VPC too few or too many addresses; choose a prefix from /16 to /20")
+        return value
+
+    @model_validator(mode="after")
+    def _existing_is_named(self) -> Self:
+        named = self.vpc_id is not None or bool(self.subnet_ids)
+        if self.kind == "existing" and (self.vpc_id is None or not self.subnet_ids):
+            raise ValueError("an existing network needs vpc_id and subnet_ids")
+        if self.kind != "existing" and named:
+            raise ValueError("vpc_id and subnet_ids need kind: existing")
+        if self.kind == "existing" and self.flow_logs:
+            raise ValueError("flow_logs belongs to whoever owns an existing VPC; leave it out")
+        return self
+
+
+class Pool(Part):
+    """Machines of one kind: a Spot and an On-Demand compute environment and their two queues."""
+
+    instance_types: tuple[str, ...] = ()
+    """Types to choose from, the more the fewer interruptions; empty: this pool's own for the CPU architecture."""
+    max_vcpus: int = Field(default=128, ge=4, le=10_000)
+    """Cap of the Spot environment."""
+    on_demand_max_vcpus: int = Field(default=16, ge=4, le=10_000)
+    """Cap of the On-Demand environment, which catches what Spot cannot place or has interrupted too often."""
+
+
+class Pools(Part):
+    """The pools, by what they are for."""
+
+    cpu: Pool = Pool()
+    """extract, encode and assemble."""
+    cpu_memory: Pool = Pool(max_vcpus=64)
+    """The same stages when they ran out of host memory or disk."""
+    standard: Pool = Pool()
+    """upscale on a T4."""
+    premium: Pool = Pool(max_vcpus=64)
+    """upscale on a GPU with more memory."""
+    memory: Pool = Pool(max_vcpus=64)
+    """upscale beside more host memory."""
+
+
+class Retention(Part):
+    """How long things are kept."""
+
+    job_folder_days: int = Field(default=14, ge=2, le=365)
+    """Intermediate files and receipts; a failed job can be resumed for that long."""
+    stale_upload_days: int = Field(default=2, ge=1, le=30)
+    old_output_days: int = Field(default=90, ge=1, le=3650)
+    """Versions of an output that a newer one has replaced."""
+    log_days: LogDays = 30
+    access_log_days: int = Field(default=90, ge=1, le=3650)
+    keep_data: bool = True
+    """Whether the buckets survive `cdk destroy`. False empties and deletes them."""
+
+
+class Weights(Part):
+    """A network's weights that deployment puts into the models bucket."""
+
+    path: Path
+    """File beside the checkout, relative to it; its name is the name it is asked for by."""
+    sha256: Sha256
+    """What the file must hash to, or nothing is deployed."""
+
+
+class DeployConfig(Part):
+    """The whole of what a deployer may choose."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,15}$")] = "sr"
+    """Start of every name in the account; two deployments in one region need two names."""
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "us-east-1"
+    zones: tuple[str, ...] = ("us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d", "us-east-1f")
+    """Availability zones; every one more is another market for Spot capacity."""
+    cpu_architecture: Architecture = "x86_64"
+    """Of the machines and images for extract, encode and assemble."""
+    network: Network = Network()
+    pools: Pools = Pools()
+    scratch_gib: int = Field(default=100, ge=50, le=16_384)
+    """gp3 volume of every machine; where the type has NVMe disks, those hold the scratch files instead."""
+    spot_attempts: int = Field(default=3, ge=1, le=10)
+    """Times Batch starts a job on Spot before Step Functions moves it to On-Demand."""
+    capacity_wait_seconds: int = Field(default=1200, ge=600, le=86_400)
+    """How long the job at a queue's head waits for capacity before it is cancelled and moved on."""
+    job_timeout_minutes: int = Field(default=360, ge=10, le=10_080)
+    """Longest run of one attempt. A chunk aims at ten minutes; extract and assemble grow with the video."""
+    queue_hours: int = Field(default=48, ge=1, le=720)
+    """Longest stay of a job in one queue, waiting included, before it is moved on."""
+    chunk_concurrency: int = Field(default=100, ge=1, le=1000)
+    """Chunks of one video that are under way at once."""
+    batch_concurrency: int = Field(default=5, ge=1, le=100)
+    """Videos of one manifest that are under way at once."""
+    allowed_input_buckets: tuple[BucketName, ...] = ()
+    """Besides this deployment's own input bucket."""
+    allowed_output_buckets: tuple[BucketName, ...] = ()
+    """Besides this deployment's own output bucket."""
+    encryption: Literal["s3", "kms"] = "s3"
+    """kms: a key of your own, 1 $ a month and a charge per request."""
+    retention: Retention = Retention()
+    upload_trigger: bool = False
+    """Whether a video put into the input bucket is upscaled by itself, with the settings of ``<key>.json`` if any."""
+    upload_suffixes: tuple[Annotated[str, Field(pattern=r"^\.[a-z0-9]+$")], ...] = (".mp4", ".mov", ".mkv", ".webm")
+    notify_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
+    """Who is told by mail of every finished and failed video."""
+    weights: tuple[Weights, ...] = ()
+    tags: dict[str, str] = {}
+    """Cost-allocation tags for everything, besides ``application``."""
+
+    @model_validator(mode="after")
+    def _zones_are_in_the_region(self) -> Self:
+        if not self.zones or len(set(self.zones)) != len(self.zones):
+            raise ValueError("zones must name at least one zone, and each once")
+        strangers = [zone for zone in self.zones if not re.fullmatch(re.escape(self.region) + "[a-z]", zone)]
+        if strangers:
+            raise ValueError(f"zone {strangers[0]} is not in region {self.region}; list that region's zones")
+        if self.network.kind == "existing" and len(self.network.subnet_ids) != len(self.zones):
+            raise ValueError("an existing network needs one subnet for each entry of zones, in their order")
+        return self
+
+    @model_validator(mode="after")
+    def _pools_can_run_their_jobs(self) -> Self:
+        for pool, (architecture, gpu_gib, vcpus, memory_mib) in _demands(self.cpu_architecture).items():
+            chosen: Pool = getattr(self.pools, pool)
+            for name in self.instance_types(pool):
+                where = f"pools.{pool}: {name}"
+                try:
+                    found = instances.parse(name)
+                except ValueError as error:
+                    raise ValueError(f"pools.{pool}: {error}") from None
+                if found.architecture != architecture:
+                    raise ValueError(f"{where} is {found.architecture}, but this pool's image is {architecture}")
+                if bool(found.gpu_memory_gib) != bool(gpu_gib):
+                    raise ValueError(f"{where} {'has no' if gpu_gib else 'pays for a'} GPU; choose another type")
+                if found.gpu_memory_gib < gpu_gib:
+                    raise ValueError(f"{where} has {found.gpu_memory_gib} GiB of GPU memory, this pool needs {gpu_gib}")
+                if found.vcpus < vcpus or found.usable_memory_mib < memory_mib:
+                    raise ValueError(f"{where} is too small for a job of {vcpus} vCPUs and {memory_mib} MiB")
+                if min(chosen.max_vcpus, chosen.on_demand_max_vcpus) < found.vcpus:
+                    raise ValueError(f"{where} has {found.vcpus} vCPUs, more than the pool's cap lets it start")
+        return self
+
+    def instance_types(self, pool: PoolName) -> tuple[str, ...]:
+        """The instance types of a pool, the defaults filled in."""
+        chosen: Pool = getattr(self.pools, pool)
+        if chosen.instance_types:
+            return chosen.instance_types
+        defaults: dict[PoolName, tuple[str, ...]] = {
+            "cpu": CPU_TYPES[self.cpu_architecture],
+            "cpu_memory": MEMORY_TYPES[self.cpu_architecture],
+            "standard": ("g4dn.xlarge", "g4dn.2xlarge"),
+            "premium": ("g5.xlarge", "g6.xlarge", "g5.2xlarge", "g6.2xlarge"),
+            "memory": ("g4dn.2xlarge", "g4dn.4xlarge"),
+        }
+        return defaults[pool]
+
+
+JOB_VCPUS: dict[PoolName, int] = {"cpu": 4, "cpu_memory": 8, "standard": 4, "premium": 4, "memory": 8}
+JOB_MEMORY_MIB: dict[PoolName, int] = {
+    "cpu": 7_000,
+    "cpu_memory": 56_000,
+    "standard": 14_000,
+    "premium": 14_000,
+    "memory": 29_000,
+}
+"""What one job asks for in each pool: two jobs (cpu) or one (others) fill a machine of the smallest default type."""
+
+
+def _demands(cpu: Architecture) -> dict[PoolName, tuple[Architecture, int, int, int]]:
+    """Architecture, GPU memory in GiB, vCPUs and host memory in MiB that a job of each pool needs."""
+    machines: dict[PoolName, tuple[Architecture, int]] = {
+        "cpu": (cpu, 0),
+        "cpu_memory": (cpu, 0),
+        "standard": ("x86_64", 16),
+        "premium": ("x86_64", 24),
+        "memory": ("x86_64", 16),
+    }
+    return {pool: (*machine, JOB_VCPUS[pool], JOB_MEMORY_MIB[pool]) for pool, machine in machines.items()}
+
+
+def load_config(source: object, *, root: Path) -> DeployConfig:
+    """Reads a config: the path of a YAML file relative to `root`, or the object itself.
+
+    Also checks that the weights it names are there and hash to what it says. Raises ConfigError.
+    """
+    name, values = _read(source, root)
+    try:
+        config = DeployConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{name}: {place + ': ' if place else ''}{_sentence(first)}") from None
+    for weights in config.weights:
+        path = root / weights.path
+        if not path.is_file():
+            raise ConfigError(f"{name}: weights: {weights.path} does not exist; download it first")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != weights.sha256:
+            raise ConfigError(f"{name}: weights: {weights.path} does not have the sha256 {weights.sha256}")
+    return config
+
+
+def _read(source: object, root: Path) -> tuple[str, Any]:
+    if not isinstance(source, str):
+        return "context", {} if source is None else source
+    try:
+        return source, yaml.safe_load((root / source).read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ConfigError(f"config {source} cannot be read: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source} is not YAML: {' '.join(str(error).split())}") from None
+
+
+def _sentence(error: Any) -> str:
+    """One line out of what pydantic says."""
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        return "there is no such setting; see stacks/config.py for those there are"
+    got = "" if error["type"] == "value_error" else f", not {error['input']!r}"
+    return f"{message[0].lower()}{message[1:]}{got}" if got else message
