@@ -1,0 +1,41 @@
+"""The CDK app: reads the DeployConfig, wires the stacks, nothing else."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from aws_cdk import App, Environment, Tags, Validations
+from cdk_nag import AwsSolutionsChecks
+
+from stacks.compute import ComputeStack
+from stacks.config import ConfigError, DeployConfig, load_config
+from stacks.pipeline import PipelineStack
+from stacks.storage import StorageStack
+
+ROOT = Path(__file__).parent
+
+
+def build(app: App, config: DeployConfig) -> tuple[StorageStack, ComputeStack, PipelineStack]:
+    """Adds the stacks to `app`, in the order in which they depend on one another."""
+    common: dict[str, Any] = {"config": config, "env": Environment(region=config.region)}
+    storage = StorageStack(app, f"{config.name}-storage", root=ROOT, **common)
+    compute = ComputeStack(app, f"{config.name}-compute", storage=storage, **common)
+    pipeline = PipelineStack(app, f"{config.name}-pipeline", storage=storage, compute=compute, root=ROOT, **common)
+    for key, value in {"application": config.name, **config.tags}.items():
+        Tags.of(app).add(key, value)
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    return storage, compute, pipeline
+
+
+def main() -> None:
+    app = App()
+    try:
+        config = load_config(app.node.try_get_context("config"), root=ROOT)
+    except ConfigError as error:
+        sys.exit(f"error: {error}")
+    build(app, config)
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()

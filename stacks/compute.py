@@ -1,0 +1,78 @@
+"""ComputeStack: the network and every kind of machine, none of which runs unless a job waits.
+
+pool         machines                              jobs
+cpu          c5, c6 and kin, or Graviton           extract, encode, assemble
+cpu_memory   r5 and kin, or Graviton               the same when host memory or disk ran out
+standard     g4dn (T4)                             upscale
+premium      g5, g6 (A10G, L4: 24 GiB)             upscale when GPU memory ran out, or by plan
+memory       g4dn.2xlarge (T4, 32 GiB host)        upscale when host memory ran out, or by plan
+"""
+
+from typing import Any, get_args
+
+from aws_cdk import ArnFormat, CfnOutput, Duration, Stack
+from constructs import Construct
+
+from stacks.config import JOB_MEMORY_MIB, JOB_VCPUS, DeployConfig, Pool, PoolName
+from stacks.constructs.machine_template import MachineTemplate
+from stacks.constructs.network import Network
+from stacks.constructs.spot_on_demand_queues import Caps, SpotOnDemandQueues
+from stacks.constructs.spot_then_on_demand import Machine
+from stacks.storage import StorageStack
+
+GPU_POOLS: tuple[PoolName, ...] = ("standard", "premium", "memory")
+
+
+class ComputeStack(Stack):
+    """The machines. `machines` says how the pipeline's stack submits to each pool."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, config: DeployConfig, storage: StorageStack, **kwargs: Any
+    ) -> None:
+        super().__init__(scope, construct_id, **kwargs)
+        self.job_log_group_name = f"/{config.name}/jobs"
+        log_group_arn = self.format_arn(
+            service="logs",
+            resource="log-group",
+            resource_name=self.job_log_group_name,
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        self.network = Network(
+            self,
+            "Network",
+            kind=config.network.kind,
+            cidr=config.network.cidr,
+            region=config.region,
+            zones=config.zones,
+            vpc_id=config.network.vpc_id,
+            subnet_ids=config.network.subnet_ids,
+            flow_log_bucket=storage.logs if config.network.flow_logs else None,
+        )
+        template = MachineTemplate(self, "Machine", scratch_gib=config.scratch_gib, job_log_group_arn=log_group_arn)
+        self.pools: dict[PoolName, SpotOnDemandQueues] = {}
+        for pool in get_args(PoolName):
+            chosen: Pool = getattr(config.pools, pool)
+            name = f"{config.name}-{pool.replace('_', '-')}"
+            self.pools[pool] = SpotOnDemandQueues(
+                self,
+                "".join(word.capitalize() for word in pool.split("_")),
+                name=name,
+                network=self.network,
+                machine=template,
+                instance_types=config.instance_types(pool),
+                gpu=pool in GPU_POOLS,
+                caps=Caps(spot_vcpus=chosen.max_vcpus, on_demand_vcpus=chosen.on_demand_max_vcpus),
+                capacity_wait=Duration.seconds(config.capacity_wait_seconds),
+            )
+            CfnOutput(self, f"{name}-queue".replace("-", ""), value=self.pools[pool].normal_queue.job_queue_arn)
+
+    def machine(self, pool: PoolName) -> Machine:
+        """How a job is submitted to `pool`."""
+        queues = self.pools[pool]
+        return Machine(
+            normal_queue=queues.normal_queue.job_queue_arn,
+            on_demand_queue=queues.on_demand_queue.job_queue_arn,
+            vcpus=JOB_VCPUS[pool],
+            memory_mib=JOB_MEMORY_MIB[pool],
+            gpus=1 if pool in GPU_POOLS else 0,
+        )

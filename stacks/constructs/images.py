@@ -1,0 +1,47 @@
+"""Images: what runs the stages, built from this checkout when it is deployed."""
+
+from pathlib import Path
+from typing import Literal
+
+import aws_cdk.aws_ecr_assets as ecr_assets
+import aws_cdk.aws_ecs as ecs
+from constructs import Construct
+
+from sr_core.contract import Stage
+
+IMAGES: dict[Stage, str] = {
+    Stage.EXTRACT: "extract",
+    Stage.UPSCALE: "upscale",
+    Stage.ENCODE: "encode",
+    Stage.ASSEMBLE: "encode",
+}
+"""Folder below containers/ whose image runs a stage."""
+
+
+class Images(Construct):
+    """One image for each Dockerfile. Its tag depends on what the Dockerfile copies (`.dockerignore`) alone."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, root: Path, cpu_architecture: Literal["x86_64", "arm64"]
+    ) -> None:
+        super().__init__(scope, construct_id)
+        names = sorted(set(IMAGES.values()))
+        self._images = {
+            name: ecr_assets.DockerImageAsset(
+                self,
+                name.capitalize(),
+                directory=str(root),
+                file=f"containers/{name}/Dockerfile",
+                exclude=[f"containers/{other}" for other in names if other != name],
+                platform=(
+                    ecr_assets.Platform.LINUX_ARM64
+                    if cpu_architecture == "arm64" and name != IMAGES[Stage.UPSCALE]
+                    else ecr_assets.Platform.LINUX_AMD64
+                ),
+            )
+            for name in names
+        }
+
+    def of(self, stage: Stage) -> ecs.ContainerImage:
+        """The image that runs a stage."""
+        return ecs.ContainerImage.from_docker_image_asset(self._images[IMAGES[stage]])

@@ -1,0 +1,114 @@
+"""SpotOnDemandQueues: machines of one kind in both markets, and a queue for each way of asking for them.
+
+    normal queue ────> 1. Spot environment   2. On-Demand environment (capped)      placement
+    on-demand queue ─────────────────────────> the same On-Demand environment       after an interruption
+
+Placement and interruption are two problems: the order in the normal queue answers the first, resubmission to the
+On-Demand queue the second. Both draw on one cap, so that it is a cap on everything paid at the full price.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import aws_cdk.aws_batch as batch
+import aws_cdk.aws_ec2 as ec2
+from aws_cdk import Duration, Tags
+from constructs import Construct
+
+from stacks.constructs.machine_template import MachineTemplate
+from stacks.constructs.network import Network
+
+_REASONS = batch.JobStateTimeLimitActionsReason
+LIMITED_REASONS = (
+    _REASONS.INSUFFICIENT_INSTANCE_CAPACITY,
+    _REASONS.COMPUTE_ENVIRONMENT_MAX_RESOURCE,
+    _REASONS.JOB_RESOURCE_REQUIREMENT,
+)
+"""Why a job can wait for ever: no machine to be had, a cap smaller than the job, no type that fits it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """The most vCPUs that each market may run."""
+
+    spot_vcpus: int
+    on_demand_vcpus: int
+
+
+class SpotOnDemandQueues(Construct):
+    """Two compute environments and two queues."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        network: Network,
+        machine: MachineTemplate,
+        instance_types: Sequence[str],
+        gpu: bool,
+        caps: Caps,
+        capacity_wait: Duration,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._network = network
+        self._machine = machine
+        self._types = [ec2.InstanceType(instance_type) for instance_type in instance_types]
+        self._image = batch.EcsMachineImageType.ECS_AL2023_NVIDIA if gpu else batch.EcsMachineImageType.ECS_AL2023
+        self.spot = self._environment("Spot", spot=True, max_vcpus=caps.spot_vcpus)
+        self.on_demand = self._environment("OnDemand", spot=False, max_vcpus=caps.on_demand_vcpus)
+        self.normal_queue = self._queue("Queue", name, [self.spot, self.on_demand], 1, capacity_wait)
+        # Whoever was interrupted goes first: its video has waited longer.
+        self.on_demand_queue = self._queue("OnDemandQueue", f"{name}-on-demand", [self.on_demand], 10, capacity_wait)
+        Tags.of(self).add("pool", name)
+
+    def _environment(self, construct_id: str, *, spot: bool, max_vcpus: int) -> batch.ManagedEc2EcsComputeEnvironment:
+        return batch.ManagedEc2EcsComputeEnvironment(
+            self,
+            construct_id,
+            vpc=self._network.vpc,
+            vpc_subnets=self._network.subnets,
+            security_groups=[self._network.security_group],
+            instance_types=self._types,
+            use_optimal_instance_classes=False,
+            images=[batch.EcsMachineImage(image_type=self._image)],
+            launch_template=self._machine.template,
+            instance_role=self._machine.role,
+            spot=spot,
+            allocation_strategy=(
+                batch.AllocationStrategy.SPOT_PRICE_CAPACITY_OPTIMIZED
+                if spot
+                else batch.AllocationStrategy.BEST_FIT_PROGRESSIVE
+            ),
+            minv_cpus=0,
+            maxv_cpus=max_vcpus,
+            # Updates in place, letting running jobs finish; both need Batch's service-linked role, the default.
+            replace_compute_environment=False,
+            terminate_on_update=False,
+            update_timeout=Duration.minutes(60),
+            update_to_latest_image_version=True,
+        )
+
+    def _queue(
+        self,
+        construct_id: str,
+        name: str,
+        environments: Sequence[batch.ManagedEc2EcsComputeEnvironment],
+        priority: int,
+        wait: Duration,
+    ) -> batch.JobQueue:
+        return batch.JobQueue(
+            self,
+            construct_id,
+            # Named, so that the ARN which the pipeline's stack uses never changes; nothing else would replace a queue.
+            job_queue_name=name,
+            priority=priority,
+            compute_environments=[
+                batch.OrderedComputeEnvironment(compute_environment=environment, order=order)
+                for order, environment in enumerate(environments, start=1)
+            ],
+            job_state_time_limit_actions=[
+                batch.JobStateTimeLimitAction(max_time=wait, reason=reason) for reason in LIMITED_REASONS
+            ],
+        )

@@ -1,0 +1,69 @@
+"""The state machine `OnUpload`: starts `UpscaleVideo` for an object that was put into the input bucket.
+
+The settings are those of the sidecar ``<key>.json``, put there before the video; without one, the defaults. S3 may
+announce an upload twice: the execution's name is made of the upload's sequence number, so the second start is refused
+and that is well. Pure, like `video_workflow`. Input: the event of S3.
+"""
+
+from stacks.constructs.asl import FAILURE, SERVICE_RETRY, State, choice, fail, named_failure, pass_to, sdk_task
+
+SIDECAR_SUFFIX = ".json"
+
+
+def upload_workflow(*, video_workflow_arn: str) -> State:
+    """The whole definition."""
+    bucket, key = "$.detail.bucket.name", "$.detail.object.key"
+    sidecar = f"States.Format('{{}}{SIDECAR_SUFFIX}', {key})"
+    return {
+        "Comment": "Starts UpscaleVideo for an uploaded video, with the settings of its sidecar.",
+        "StartAt": "FindSidecar",
+        "States": {
+            # Looked for before it is read: what a missing object's error is called is nowhere promised.
+            "FindSidecar": sdk_task(
+                "s3:listObjectsV2",
+                {"Bucket.$": bucket, "Prefix.$": sidecar, "MaxKeys": 1},
+                next_state="HasSidecar",
+                on_error="SidecarUnreadable",
+                ResultPath="$.found",
+            ),
+            "HasSidecar": choice(
+                {"Variable": "$.found.Contents", "IsPresent": True, "Next": "ReadSidecar"}, otherwise="NoSidecar"
+            ),
+            "ReadSidecar": sdk_task(
+                "s3:getObject",
+                {"Bucket.$": bucket, "Key.$": sidecar},
+                next_state="StartVideo",
+                on_error="SidecarUnreadable",
+                ResultSelector={"settings.$": "States.StringToJson($.Body)"},
+                ResultPath="$.sidecar",
+            ),
+            "NoSidecar": pass_to("StartVideo", {"settings": {}}, at="$.sidecar"),
+            "StartVideo": {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::states:startExecution",
+                "Parameters": {
+                    "StateMachineArn": video_workflow_arn,
+                    "Name.$": f"States.Hash(States.Format('{{}}/{{}} {{}}', {bucket}, {key}, "
+                    "$.detail.object.sequencer), 'SHA-256')",
+                    "Input": {
+                        "input.$": f"States.Format('s3://{{}}/{{}}', {bucket}, {key})",
+                        "settings.$": "$.sidecar.settings",
+                        "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID.$": "$$.Execution.Id",
+                    },
+                },
+                "Retry": [SERVICE_RETRY | {"ErrorEquals": ["StepFunctions.SdkClientException"]}],
+                "Catch": [
+                    {"ErrorEquals": ["StepFunctions.ExecutionAlreadyExistsException"], "Next": "AlreadyStarted"},
+                    {"ErrorEquals": ["States.ALL"], "ResultPath": FAILURE, "Next": "StartFailed"},
+                ],
+                "Next": "Started",
+            },
+            "Started": {"Type": "Succeed"},
+            "AlreadyStarted": {"Type": "Succeed"},
+            "SidecarUnreadable": named_failure(
+                "SidecarUnreadable", cause={"Cause.$": f"{FAILURE}.Cause"}, next_state="Failed"
+            ),
+            "StartFailed": named_failure("StartFailed", cause={"Cause.$": f"{FAILURE}.Cause"}, next_state="Failed"),
+            "Failed": fail(),
+        },
+    }

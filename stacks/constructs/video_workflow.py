@@ -1,0 +1,203 @@
+"""The state machine `UpscaleVideo`, from an address to a finished file.
+
+    Accept (input in an allowed bucket, its version, defaults, hash -> job id, request.json)
+    Extract (SpotThenOnDemand, CPU)
+    Route (route.json)
+    Chunks: Distributed Map over chunks.json, `chunk_workflow` each
+    Assemble (SpotThenOnDemand, CPU, then CPU with more memory)
+    Announce (EventBridge, SNS)            any failure -> AnnounceFailure -> Failed, with its name and cause
+
+Pure: names in, Amazon States Language out. Input of an execution: ``{"input": "s3://…", "output": "s3://…",
+"settings": {…}, "critical": false}``; everything but ``input`` has a default.
+"""
+
+from sr_core import contract
+from sr_core.contract import Stage
+from stacks.constructs.accept_states import Limits, Places, accept, failed
+from stacks.constructs.asl import FAILURE, State, States, choice, fail, named_failure, pass_to, sdk_task
+from stacks.constructs.chunk_workflow import Jobs, chunk_workflow
+
+EVENT_SOURCE = "sr-pipeline"
+EVENT_DONE = "Video upscaled"
+EVENT_FAILED = "Video failed"
+
+
+def video_workflow(jobs: Jobs, places: Places, limits: Limits) -> State:
+    """The whole definition."""
+    return {
+        "Comment": "One video: extract, upscale and encode its chunks, assemble.",
+        "StartAt": "Start",
+        "States": {
+            **accept(places, limits, next_state="ExtractSpot"),
+            **_extract_and_route(jobs, places, next_state="FindStaleFailures"),
+            **_chunks(jobs, places, limits, next_state="AssembleSpot"),
+            **jobs.on_cpu(Stage.ASSEMBLE, on_success="Announce", on_failure="AssembleFailed")[1],
+            "AssembleFailed": failed("AssembleFailed"),
+            **_announce(places),
+        },
+    }
+
+
+def _extract_and_route(jobs: Jobs, places: Places, *, next_state: str) -> States:
+    return {
+        **jobs.on_cpu(Stage.EXTRACT, on_success="Route", on_failure="ExtractFailed")[1],
+        "ExtractFailed": failed("ExtractFailed"),
+        "Route": sdk_task(
+            "s3:getObject",
+            {
+                "Bucket": places.work,
+                "Key.$": f"States.Format('{{}}/{contract.ROUTE_KEY}', $.job.prefix)",
+            },
+            next_state=next_state,
+            on_error="RouteFailed",
+            ResultSelector={"route.$": "States.StringToJson($.Body)"},
+            ResultPath="$.routing",
+        ),
+        "RouteFailed": failed("RouteFailed"),
+    }
+
+
+def _chunks(jobs: Jobs, places: Places, limits: Limits, *, next_state: str) -> States:
+    """The Distributed Map, before it the removal of an earlier run's failure records, after it the reading of one."""
+    listing = {
+        "Bucket": places.work,
+        "Prefix.$": f"States.Format('{{}}/{contract.FAILURES_PREFIX}', $.job.prefix)",
+    }
+    has_failure = {"Variable": "$.failures.Contents", "IsPresent": True, "Next": "FirstFailure"}
+    return {
+        "FindStaleFailures": sdk_task(
+            "s3:listObjectsV2",
+            listing,
+            next_state="HasStaleFailures",
+            on_error="ChunksFailed",
+            ResultPath="$.stale",
+        ),
+        "HasStaleFailures": choice(
+            {"Variable": "$.stale.Contents", "IsPresent": True, "Next": "ForgetStaleFailures"}, otherwise="Chunks"
+        ),
+        "ForgetStaleFailures": {
+            "Type": "Map",
+            "ItemsPath": "$.stale.Contents",
+            "MaxConcurrency": 10,
+            "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "INLINE"},
+                "StartAt": "ForgetFailure",
+                "States": {
+                    "ForgetFailure": {
+                        "Type": "Task",
+                        "Resource": "arn:aws:states:::aws-sdk:s3:deleteObject",
+                        "Parameters": {"Bucket": places.work, "Key.$": "$.Key"},
+                        "End": True,
+                    }
+                },
+            },
+            "ResultPath": None,
+            "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": FAILURE, "Next": "ChunksFailed"}],
+            "Next": "Chunks",
+        },
+        "Chunks": {
+            "Type": "Map",
+            "ItemReader": {
+                "Resource": "arn:aws:states:::s3:getObject",
+                "ReaderConfig": {"InputType": "JSON"},
+                "Parameters": {
+                    "Bucket": places.work,
+                    "Key.$": f"States.Format('{{}}/{contract.CHUNKS_KEY}', $.job.prefix)",
+                },
+            },
+            "ItemSelector": {
+                "job.$": "$.job",
+                "spot_attempts.$": "$.spot_attempts",
+                "tier.$": "$.routing.route.tier",
+                "segment_codec.$": "$.routing.route.segment_codec",
+                "chunk.$": "$$.Map.Item.Value.chunk",
+            },
+            "MaxConcurrency": limits.chunk_concurrency,
+            "ItemProcessor": {
+                "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+                **chunk_workflow(jobs, work_bucket=places.work),
+            },
+            "ResultPath": None,
+            "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": FAILURE, "Next": "FindFailure"}],
+            "Next": "LookForFailure",
+        },
+        # A map that tolerates no failure fails with its first child; whether one left a record is checked all the same.
+        "LookForFailure": sdk_task(
+            "s3:listObjectsV2",
+            {**listing, "MaxKeys": 1},
+            next_state="AllChunksDone",
+            on_error="ChunksFailed",
+            ResultPath="$.failures",
+        ),
+        "AllChunksDone": choice(has_failure, otherwise=next_state),
+        "FindFailure": sdk_task(
+            "s3:listObjectsV2",
+            {**listing, "MaxKeys": 1},
+            next_state="HasFailure",
+            on_error="ChunksFailed",
+            ResultPath="$.failures",
+        ),
+        "HasFailure": choice(has_failure, otherwise="ChunksFailed"),
+        "FirstFailure": pass_to(
+            "ReadFailure", {"first.$": "States.ArrayGetItem($.failures.Contents, 0)"}, at="$.failures"
+        ),
+        "ReadFailure": sdk_task(
+            "s3:getObject",
+            {"Bucket": places.work, "Key.$": "$.failures.first.Key"},
+            next_state="ChunkFailed",
+            on_error="ChunksFailed",
+            ResultSelector={"record.$": "States.StringToJson($.Body)"},
+            ResultPath="$.failed",
+        ),
+        "ChunkFailed": named_failure(
+            "ChunkFailed",
+            cause={
+                "Cause.$": "States.Format('chunk {}: {}: {}', $.failed.record.chunk, $.failed.record.error, "
+                "$.failed.record.cause)"
+            },
+            next_state="AnnounceFailure",
+        ),
+        "ChunksFailed": failed("ChunksFailed"),
+    }
+
+
+def _announce(places: Places) -> States:
+    """Tells EventBridge and SNS how it ended. Nobody's deafness makes a finished video fail."""
+    done = {"execution.$": "$$.Execution.Id", "input.$": "$.input", "output.$": "$.output", "job.$": "$.job.uri"}
+    failed = {
+        "execution.$": "$$.Execution.Id",
+        "request.$": "$$.Execution.Input",
+        "error.$": f"{FAILURE}.Error",
+        "cause.$": f"{FAILURE}.Cause",
+    }
+    return {
+        "Announce": _tell_bus(EVENT_DONE, done, next_state="Notify"),
+        "Notify": _tell_topic(places.topic, EVENT_DONE, done, next_state="Done"),
+        "Done": {"Type": "Pass", "Parameters": {"output.$": "$.output", "job.$": "$.job.uri"}, "End": True},
+        "AnnounceFailure": _tell_bus(EVENT_FAILED, failed, next_state="NotifyFailure"),
+        "NotifyFailure": _tell_topic(places.topic, EVENT_FAILED, failed, next_state="Failed"),
+        "Failed": fail(),
+    }
+
+
+def _tell_bus(detail_type: str, detail: State, *, next_state: str) -> State:
+    entry = {"Source": EVENT_SOURCE, "DetailType": detail_type, "Detail": detail}
+    return _tell("arn:aws:states:::events:putEvents", {"Entries": [entry]}, next_state)
+
+
+def _tell_topic(topic: str, subject: str, message: State, *, next_state: str) -> State:
+    return _tell(
+        "arn:aws:states:::sns:publish", {"TopicArn": topic, "Subject": subject, "Message": message}, next_state
+    )
+
+
+def _tell(resource: str, parameters: State, next_state: str) -> State:
+    return {
+        "Type": "Task",
+        "Resource": resource,
+        "Parameters": parameters,
+        "ResultPath": None,
+        "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 2, "MaxAttempts": 3}],
+        "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.unheard", "Next": next_state}],
+        "Next": next_state,
+    }

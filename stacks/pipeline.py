@@ -1,0 +1,290 @@
+"""PipelineStack: images, jobs, state machines, what starts them and whom they tell.
+
+Job definitions live in the stack of the state machine that uses them: their ARN carries a revision, and a value that
+another stack imports could not change (docs/decisions/0102).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import aws_cdk.aws_events as events
+import aws_cdk.aws_events_targets as targets
+import aws_cdk.aws_kms as kms
+import aws_cdk.aws_logs as logs
+import aws_cdk.aws_sns as sns
+import aws_cdk.aws_sns_subscriptions as subscriptions
+from aws_cdk import Aws, CfnOutput, Duration, RemovalPolicy, Stack
+from constructs import Construct
+
+from sr_core.contract import CloudTier, Stage
+from stacks.compute import ComputeStack
+from stacks.config import DeployConfig, PoolName
+from stacks.constructs.accept_states import Limits, Places
+from stacks.constructs.access import OBJECTS, READ, WORKFLOW_ACCESS, WRITE, BucketArns, rights
+from stacks.constructs.batch_job import BatchJob
+from stacks.constructs.batch_workflow import RESULTS_PREFIX, batch_workflow
+from stacks.constructs.chunk_workflow import Jobs, Machines
+from stacks.constructs.findings import Right
+from stacks.constructs.images import Images
+from stacks.constructs.upload_workflow import SIDECAR_SUFFIX, upload_workflow
+from stacks.constructs.video_workflow import video_workflow
+from stacks.constructs.workflow import Workflow
+from stacks.storage import StorageStack
+
+POOLS: dict[Stage, PoolName] = {
+    Stage.EXTRACT: "cpu",
+    Stage.UPSCALE: "standard",
+    Stage.ENCODE: "cpu",
+    Stage.ASSEMBLE: "cpu",
+}
+"""Where a stage usually runs: what its job definition asks for."""
+
+_DAYS = logs.RetentionDays
+RETENTION: dict[int, logs.RetentionDays] = {
+    1: _DAYS.ONE_DAY,
+    3: _DAYS.THREE_DAYS,
+    5: _DAYS.FIVE_DAYS,
+    7: _DAYS.ONE_WEEK,
+    14: _DAYS.TWO_WEEKS,
+    30: _DAYS.ONE_MONTH,
+    60: _DAYS.TWO_MONTHS,
+    90: _DAYS.THREE_MONTHS,
+    180: _DAYS.SIX_MONTHS,
+    365: _DAYS.ONE_YEAR,
+    731: _DAYS.TWO_YEARS,
+    1827: _DAYS.FIVE_YEARS,
+}
+"""CDK's names for a log group's retention in days."""
+
+
+class PipelineStack(Stack):
+    """Everything that runs a video."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        config: DeployConfig,
+        storage: StorageStack,
+        compute: ComputeStack,
+        root: Path,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(scope, construct_id, **kwargs)
+        self._config, self._storage, self._compute, self._root = config, storage, compute, root
+        self._retention = RETENTION[config.retention.log_days]
+        self._inputs = [storage.export_value(storage.input.bucket_name), *config.allowed_input_buckets]
+        self._outputs = [storage.export_value(storage.output.bucket_name), *config.allowed_output_buckets]
+        self._buckets = BucketArns(
+            work=storage.export_value(storage.work.bucket_arn),
+            models=storage.export_value(storage.models.bucket_arn),
+            inputs=[_bucket_arn(name) for name in self._inputs],
+            outputs=[_bucket_arn(name) for name in self._outputs],
+        )
+        self.jobs = self._make_jobs()
+        self.topic = self._make_topic()
+        self.video = self._make_video_workflow()
+        self.batch = self._make_batch_workflow()
+        if config.upload_trigger:
+            self._start_on_upload()
+
+    def _key_rights(self) -> list[Right]:
+        if self._storage.key is None:
+            return []
+        actions = ["kms:Decrypt", "kms:GenerateDataKey"]
+        return [Right(sid="UseKey", actions=actions, resources=[self._storage.key.key_arn])]
+
+    def _make_jobs(self) -> dict[Stage, BatchJob]:
+        log_group = logs.LogGroup(
+            self,
+            "JobLogs",
+            log_group_name=self._compute.job_log_group_name,
+            retention=self._retention,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        images = Images(self, "Images", root=self._root, cpu_architecture=self._config.cpu_architecture)
+        jobs = {}
+        for stage in Stage:
+            machine = self._compute.machine(POOLS[stage])
+            jobs[stage] = BatchJob(
+                self,
+                stage.capitalize(),
+                stage=stage,
+                image=images.of(stage),
+                vcpus=machine.vcpus,
+                memory_mib=machine.memory_mib,
+                gpus=machine.gpus,
+                attempts=self._config.spot_attempts,
+                timeout=Duration.minutes(self._config.job_timeout_minutes),
+                buckets=self._buckets,
+                key_rights=self._key_rights(),
+                models_uri=f"s3://{self._storage.models.bucket_name}",
+                log_group=log_group,
+            )
+        return jobs
+
+    def _make_topic(self) -> sns.Topic:
+        topic = sns.Topic(
+            self,
+            "Announcements",
+            display_name=f"{self._config.name}: videos",
+            enforce_ssl=True,
+            master_key=kms.Alias.from_alias_name(self, "TopicKey", "alias/aws/sns"),
+        )
+        if self._config.notify_email:
+            topic.add_subscription(subscriptions.EmailSubscription(self._config.notify_email))
+        CfnOutput(self, "TopicArn", value=topic.topic_arn)
+        return topic
+
+    def _make_video_workflow(self) -> Workflow:
+        name = f"{self._config.name}-UpscaleVideo"
+        gpu = {tier: self._compute.machine(_pool_of(tier)) for tier in CloudTier}
+        jobs = Jobs(
+            prefix=self._config.name,
+            definitions={stage: job.definition.job_definition_arn for stage, job in self.jobs.items()},
+            machines=Machines(
+                cpu=self._compute.machine("cpu"), cpu_memory=self._compute.machine("cpu_memory"), gpu=gpu
+            ),
+            queue_seconds=self._config.queue_hours * 3600,
+        )
+        places = Places(
+            work=self._storage.work.bucket_name,
+            inputs=self._inputs,
+            outputs=self._outputs,
+            topic=self.topic.topic_arn,
+        )
+        limits = Limits(spot_attempts=self._config.spot_attempts, chunk_concurrency=self._config.chunk_concurrency)
+        workflow = Workflow(
+            self,
+            "UpscaleVideo",
+            name=name,
+            definition=video_workflow(jobs, places, limits),
+            log_retention=self._retention,
+        )
+        self._allow_jobs(workflow)
+        workflow.allow(
+            *rights(WORKFLOW_ACCESS, self._buckets),
+            *self._key_rights(),
+            Right(sid="Announce", actions=["sns:Publish"], resources=[self.topic.topic_arn]),
+            Right(
+                sid="AnnounceOnBus",
+                actions=["events:PutEvents"],
+                resources=[self._arn("events", "event-bus/default")],
+            ),
+        )
+        # The Distributed Map starts its children as executions of the very same state machine.
+        workflow.allow_running(name, sid="Chunks")
+        CfnOutput(self, "UpscaleVideoArn", value=workflow.machine.state_machine_arn)
+        return workflow
+
+    def _allow_jobs(self, workflow: Workflow) -> None:
+        """Submitting, and ending what was submitted: else an aborted execution leaves jobs that go on costing money."""
+        queues = [
+            queue.job_queue_arn
+            for pool in self._compute.pools.values()
+            for queue in (pool.normal_queue, pool.on_demand_queue)
+        ]
+        definitions = [job.definition.job_definition_arn for job in self.jobs.values()]
+        running = self._arn("batch", "job/*")
+        ids = "Batch gives a job its id when it is submitted"
+        workflow.allow(
+            Right(sid="SubmitJobs", actions=["batch:SubmitJob"], resources=[*queues, *definitions]),
+            Right(sid="EndJobs", actions=["batch:TerminateJob", "batch:CancelJob"], resources=[running], because=ids),
+            Right(
+                sid="TagJobs",
+                actions=["batch:TagResource"],
+                resources=[running, *queues, *definitions],
+                because=ids,
+            ),
+            Right(
+                sid="SeeJobs",
+                actions=["batch:DescribeJobs"],
+                resources=["*"],
+                because="the action takes no resource",
+            ),
+        )
+        workflow.allow_waiting("StepFunctionsGetEventsForBatchJobsRule")
+
+    def _make_batch_workflow(self) -> Workflow:
+        name = f"{self._config.name}-UpscaleBatch"
+        workflow = Workflow(
+            self,
+            "UpscaleBatch",
+            name=name,
+            definition=batch_workflow(
+                video_workflow_arn=self.video.machine.state_machine_arn,
+                work_bucket=self._storage.work.bucket_name,
+                concurrency=self._config.batch_concurrency,
+            ),
+            log_retention=self._retention,
+        )
+        workflow.allow(
+            Right(
+                sid="ReadManifest",
+                actions=READ,
+                resources=[f"{arn}/*" for arn in self._buckets.inputs],
+                because=OBJECTS,
+            ),
+            Right(
+                sid="WriteResults",
+                actions=[*WRITE, *READ],
+                resources=[f"{self._buckets.work}/{RESULTS_PREFIX}*"],
+                because="every execution writes into a folder of its own",
+            ),
+            *self._key_rights(),
+        )
+        workflow.allow_running(name, sid="Entries")
+        workflow.allow_running(f"{self._config.name}-UpscaleVideo", sid="Videos")
+        workflow.allow_waiting("StepFunctionsGetEventsForStepFunctionsExecutionRule")
+        CfnOutput(self, "UpscaleBatchArn", value=workflow.machine.state_machine_arn)
+        return workflow
+
+    def _start_on_upload(self) -> None:
+        video_arn = self.video.machine.state_machine_arn
+        workflow = Workflow(
+            self,
+            "OnUpload",
+            name=f"{self._config.name}-OnUpload",
+            definition=upload_workflow(video_workflow_arn=video_arn),
+            log_retention=self._retention,
+        )
+        bucket = self._buckets.inputs[0]
+        workflow.allow(
+            Right(sid="ReadSidecar", actions=READ, resources=[f"{bucket}/*{SIDECAR_SUFFIX}"], because=OBJECTS),
+            Right(sid="LookForSidecar", actions=["s3:ListBucket"], resources=[bucket]),
+            Right(sid="StartVideo", actions=["states:StartExecution"], resources=[video_arn]),
+            *self._key_rights(),
+        )
+        events.Rule(
+            self,
+            "Uploaded",
+            description="A video was put into the input bucket",
+            event_pattern=events.EventPattern(
+                source=["aws.s3"],
+                detail_type=["Object Created"],
+                detail={
+                    "bucket": {"name": [self._storage.input.bucket_name]},
+                    "object": {
+                        "key": [{"suffix": {"equals-ignore-case": suffix}} for suffix in self._config.upload_suffixes]
+                    },
+                },
+            ),
+            targets=[targets.SfnStateMachine(workflow.machine, retry_attempts=3, max_event_age=Duration.hours(1))],
+        )
+
+    def _arn(self, service: str, resource: str) -> str:
+        return f"arn:{Aws.PARTITION}:{service}:{self.region}:{self.account}:{resource}"
+
+
+def _bucket_arn(name: str) -> str:
+    return f"arn:{Aws.PARTITION}:s3:::{name}"
+
+
+def _pool_of(tier: CloudTier) -> PoolName:
+    pools: dict[CloudTier, PoolName] = {
+        CloudTier.STANDARD: "standard",
+        CloudTier.PREMIUM: "premium",
+        CloudTier.MEMORY: "memory",
+    }
+    return pools[tier]

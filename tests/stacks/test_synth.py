@@ -1,0 +1,142 @@
+"""Synthesis itself: repeatable, without findings, Docker or credentials, and safe to deploy over running jobs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import EXAMPLES, ROOT, Synthesize
+from .reading import Assembly, Json
+
+
+def test_a_second_synthesis_writes_the_same_bytes(synthesize: Synthesize, assemblies: dict[str, Assembly]) -> None:
+    again = synthesize("config/trial.yaml")
+
+    def contents(folder: Path) -> dict[str, bytes]:
+        # the manifest and the tree name the folder they lie in; the CLI compares templates and assets
+        return {path.name: path.read_bytes() for path in folder.glob("*.json") if path.name.startswith("sr-")}
+
+    first = contents(assemblies["trial"].folder)
+    assert len(first) >= 6
+    assert contents(again.folder) == first
+
+
+def test_a_finding_that_nobody_acknowledged_stops_synthesis() -> None:
+    # given a stack with a bucket as AWS makes one, under the very plugin that app.py adds
+    from aws_cdk import App, Stack, Validations
+    from aws_cdk import aws_s3 as s3
+    from cdk_nag import AwsSolutionsChecks
+
+    app = App()
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    s3.Bucket(Stack(app, "careless"), "Open")
+    # then: the other tests' synthesis would have raised, too
+    with pytest.raises(Exception, match=r"^ValidationFailed"):
+        app.synth()
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_waiver_has_a_reason(assemblies: dict[str, Assembly], example: str) -> None:
+    tree = json.loads((assemblies[example].folder / "manifest.json").read_text())
+    waivers = [
+        (path, rule, reason)
+        for artifact in tree["artifacts"].values()
+        for path, entries in metadata(assemblies[example].folder, artifact).items()
+        for entry in entries
+        if entry["type"] == "aws:cdk:acknowledged-rules"
+        for rule, reason in entry["data"].items()
+    ]
+    assert waivers
+    for path, rule, reason in waivers:
+        assert len(reason) > 20, f"{path}: {rule}"
+        assert "[Resource::" in rule or "IAM5" not in rule, f"{path}: {rule} is waived for every resource at once"
+
+
+def metadata(folder: Path, artifact: Json) -> dict[str, list[Json]]:
+    found: dict[str, list[Json]] = artifact.get("metadata", {})
+    if "additionalMetadataFile" in artifact:
+        found = found | json.loads((folder / artifact["additionalMetadataFile"]).read_text())
+    return found
+
+
+def test_cfn_lint_finds_nothing(assemblies: dict[str, Assembly]) -> None:
+    templates = [str(path) for assembly in assemblies.values() for path in assembly.folder.glob("*.template.json")]
+    linted = subprocess.run(
+        [str(Path(sys.executable).with_name("cfn-lint")), *templates], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (linted.stdout, linted.returncode) == ("", 0)
+
+
+def test_job_definitions_survive_an_image_update(assembly: Assembly) -> None:
+    # an execution under way submits the revision that it started with, so that revision must stay registered
+    for job in assembly.of("Batch::JobDefinition"):
+        assert job.properties["ResourceRetentionPolicy"] == {"SkipDeregisterOnUpdate": True}
+    # and a revision that another stack imports could not change at all
+    for stack, template in assembly.templates.items():
+        for output in template.get("Outputs", {}).values():
+            assert "Definition" not in json.dumps(output["Value"]), stack
+
+
+def test_queues_keep_their_arn_whatever_changes(assembly: Assembly) -> None:
+    for queue in assembly.of("Batch::JobQueue"):
+        assert queue.properties["JobQueueName"]
+
+
+def test_images_run_unprivileged_on_a_read_only_root(assembly: Assembly) -> None:
+    for job in assembly.of("Batch::JobDefinition"):
+        container = job.properties["ContainerProperties"]
+        assert container["User"] == "10001:10001"
+        assert container["ReadonlyRootFilesystem"] is True
+        assert not container.get("Privileged", False)
+        assert container["LinuxParameters"]["InitProcessEnabled"] is True
+        assert [mount["ContainerPath"] for mount in container["MountPoints"]] == ["/scratch"]
+        environment = {entry["Name"]: entry["Value"] for entry in container["Environment"]}
+        assert environment["SR_SCRATCH"] == "/scratch"
+        assert environment["SR_CACHE"] == "/scratch/cache"
+        assert environment["SR_MODELS"] == "s3://Models"
+
+
+@pytest.mark.parametrize("image", ["extract", "encode", "upscale"])
+def test_dockerfiles_make_the_user_that_the_stacks_name(image: str) -> None:
+    text = (ROOT / "containers" / image / "Dockerfile").read_text()
+    assert "USER 10001:10001" in text
+    assert 'ENTRYPOINT ["sr"]' in text
+    assert ("[inference]" in text) == (image == "upscale"), "torch is for upscale alone"
+
+
+def test_an_images_tag_depends_on_what_is_in_it_alone(production: Assembly) -> None:
+    assets = json.loads((production.folder / "sr-pipeline.assets.json").read_text())["dockerImages"].values()
+    assert len(assets) == 3
+    for asset in assets:
+        context = production.folder / asset["source"]["directory"]
+        inside = {path.relative_to(context).parts[0] for path in context.rglob("*") if path.is_file()}
+        assert inside <= {".dockerignore", "pyproject.toml", "constraints.txt", "sr_core", "containers"}
+        assert [path.parent.name for path in context.glob("containers/*/Dockerfile")] == [
+            asset["source"]["dockerFile"].split("/")[1]
+        ]
+        assert not list(context.rglob("__pycache__"))
+
+
+def test_synthesis_needs_no_account(assembly: Assembly) -> None:
+    manifest = json.loads((assembly.folder / "manifest.json").read_text())
+    assert "missing" not in manifest, "a lookup would have to ask AWS"
+    for artifact in manifest["artifacts"].values():
+        if artifact["type"] == "aws:cloudformation:stack":
+            assert artifact["environment"].startswith("aws://unknown-account/")
+
+
+def test_weights_are_put_into_the_models_bucket(synthesize: Synthesize, tmp_path: Path) -> None:
+    # given weights beside the checkout, with their digest
+    import hashlib
+
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(b"weights")
+    values = {"weights": [{"path": str(path), "sha256": hashlib.sha256(b"weights").hexdigest()}]}
+    # when
+    assembly = synthesize(values)
+    # then
+    (put,) = [found for found in assembly.resources if found.kind == "Custom::CDKBucketDeployment"]
+    assert put.properties["DestinationBucketName"] == "Models"
+    assert put.properties["Prune"] is False
