@@ -1,13 +1,15 @@
 # `make` alone lists what there is. Every target sets up what it needs, once, in .venv.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint chaos bench constraints clean
+.PHONY: help run test check lint synth deploy images chaos bench constraints clean
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
 UV_VERSION := 0.13.9
+CDK    := PATH=$(CURDIR)/$(BIN):$$PATH npx --yes aws-cdk@2.1148.1
+CONFIG ?= config/trial.yaml
 OUT    ?= $(basename $(VIDEO))-upscaled$(if $(filter .mp4 .m4v .mov .mkv,$(suffix $(VIDEO))),$(suffix $(VIDEO)),.mp4)
 ARGS   ?=
 
@@ -37,6 +39,18 @@ lint: $(VENV)/.dev ## formatting, style, types, who may import whom
 
 check: lint test ## what a pull request must pass: the linters, then the tests
 
+synth: $(VENV)/.dev ## write the CloudFormation templates of every config to cdk.out (needs Node, no AWS account)
+	@for config in config/*.yaml; do \
+	  echo "$$config"; \
+	  $(CDK) synth --quiet -c config=$$config --output cdk.out/$$(basename $$config .yaml) || exit 1; \
+	done
+
+deploy: $(VENV)/.dev ## deploy to the AWS account at hand: make deploy [CONFIG=config/trial.yaml] (docs/deploy.md)
+	$(CDK) deploy --all -c config=$(CONFIG)
+
+images: ## build the container images and run a stage in them, without Docker (needs root, buildah, debootstrap)
+	containers/build-unprivileged.sh
+
 chaos: $(VENV)/.dev ## the long tests: killed at thirty random moments
 	SR_CHAOS=1 $(BIN)/python -m pytest tests/pipeline/test_kill.py $(PYTEST)
 
@@ -62,5 +76,5 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(UV)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	@$(INSTALL) -e '.[inference,dev]'
+	@$(INSTALL) -e '.[inference,infra,dev]'
 	@touch $@
