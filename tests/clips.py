@@ -4,7 +4,7 @@ Each is made from its description alone, so that a failing test can say which cl
 the clips are for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +20,12 @@ SIZE = (64, 48)
 _TONE_HZ = 440
 _AUDIO_RATE_HZ = 16000
 _AUDIO_BLOCK_SAMPLES = 1024
+_SAMPLES: dict[str, Callable[[NDArray[np.float64]], NDArray[Any]]] = {
+    "u8": lambda wave: ((wave + 1) * 127).astype(np.uint8),
+    "s16": lambda wave: (wave * 32767).astype(np.int16),
+    "flt": lambda wave: wave.astype(np.float32),
+}
+"""From -1 … 1 to what encoders want, by the name of the sample format."""
 
 
 def make_clip(
@@ -93,7 +99,7 @@ def _options(codec: str, *, open_gop: bool) -> dict[str, str]:
     flag = str(int(open_gop))
     match codec:
         case "libx264":
-            # Without mbtree, whose AVX-512 code reads memory that nobody wrote: a clip's bytes would differ from run to run.
+            # Without mbtree, whose AVX-512 code reads memory that nobody wrote: bytes would differ from run to run.
             return {"preset": "veryfast", "x264-params": f"open-gop={flag}:scenecut=0:mbtree=0"}
         case "libx265":
             return {"preset": "ultrafast", "x265-params": f"open-gop={flag}:scenecut=0:pools=1:log-level=error"}
@@ -125,8 +131,7 @@ def _tone(seconds: float, sample_format: str) -> list[av.AudioFrame]:
     for start in range(0, round(seconds * _AUDIO_RATE_HZ), _AUDIO_BLOCK_SAMPLES):
         times = np.arange(start, start + _AUDIO_BLOCK_SAMPLES) / _AUDIO_RATE_HZ
         wave = 0.3 * np.sin(2 * np.pi * _TONE_HZ * times)
-        is_float = sample_format.startswith("flt")
-        samples = wave.astype(np.float32) if is_float else (wave * 32767).astype(np.int16)
+        samples = _SAMPLES[sample_format.rstrip("p")](wave)
         block = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format=sample_format, layout="mono")
         block.sample_rate = _AUDIO_RATE_HZ
         block.pts = start

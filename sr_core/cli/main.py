@@ -4,17 +4,19 @@ Sub-commands are imported when they are called, so that `sr probe` does not wait
 """
 
 import argparse
+import io
 import json
 import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib import import_module
+from typing import NoReturn
 
 from sr_core import __version__
 from sr_core.cli.signals import interruptible
 from sr_core.contract import FLAG_CHUNK, FLAG_JOB, PROGRAM, ExitCode, Stage
-from sr_core.errors import HostCapacity, Interrupted, SrError
+from sr_core.errors import HostCapacity, InputError, Interrupted, SrError
 from sr_core.types import Settings
 
 _DESCRIPTION = "Upscales video two to four times, keeping every frame, its time, and everything else in the file."
@@ -30,7 +32,14 @@ _STAGE_HELP = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
-    options = _parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be UTF-8
+    try:
+        options = _parser().parse_args(arguments)
+    except InputError as error:
+        _tell(error, error.exit_code, as_json="--json" in arguments)
+        return error.exit_code
     try:
         # Before the import: torch takes seconds, and a request to stop must not be lost on the way.
         with interruptible() if options.is_work else nullcontext() as options.interruption:
@@ -73,10 +82,10 @@ def _tell(error: Exception, code: ExitCode, *, as_json: bool, retry_helps: bool 
 
 
 class _Parser(argparse.ArgumentParser):
-    """Wrong usage is wrong input: exit code 64, and one line instead of the whole usage."""
+    """Wrong usage is wrong input: one line instead of the whole usage."""
 
-    def error(self, message: str) -> "None":  # type: ignore[override]
-        self.exit(ExitCode.INPUT, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see `{self.prog} --help`")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -146,7 +155,9 @@ def _add_run(commands: "argparse._SubParsersAction[_Parser]") -> None:
     run.add_argument(
         "--work-dir", metavar="DIR", help="where unfinished work is kept (.sr-work beside a local OUTPUT, else here)"
     )
-    run.add_argument("--chunk-segments", type=int, metavar="N", help="segments in a chunk; does not change the result")
+    run.add_argument(
+        "--chunk-segments", type=_count, metavar="N", help="segments in a chunk; does not change the result"
+    )
     _add_json(run)
 
 
@@ -167,6 +178,12 @@ def _add_stage(commands: "argparse._SubParsersAction[_Parser]", stage: Stage) ->
         parser.add_argument(FLAG_CHUNK, required=True, type=int, metavar="N", help="index of the chunk, from 0")
     if stage == Stage.EXTRACT:
         parser.add_argument(
-            "--chunk-segments", type=int, metavar="N", help="segments in a chunk; does not change the result"
+            "--chunk-segments", type=_count, metavar="N", help="segments in a chunk; does not change the result"
         )
     _add_json(parser)
+
+
+def _count(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on")
+    return int(text)

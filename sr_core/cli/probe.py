@@ -16,7 +16,7 @@ def run(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="sr-") as scratch:
         info = probe(fetch_source(options.input, Path(scratch)))
     settings = Settings(model=options.model)
-    request = Request(input=options.input, input_version="unread", output="unnamed.mp4", settings=settings)
+    request = Request(input="unnamed", input_version="unread", output="unnamed.mp4", settings=settings)
     plan = make_plan(request, describe(settings.model), info, tier="local")
     if options.json:
         show_json({"video": info.model_dump(mode="json"), "plan": _plan_summary(plan)})

@@ -53,7 +53,7 @@ def settings_from(options: argparse.Namespace) -> Settings:
         )
     except ValidationError as error:
         option, _, problem = first_problem(error).partition(": ")
-        raise InputError(f"--{option.removesuffix('_px').replace('_', '-')}: {problem}") from error
+        raise InputError(f"--{option.removesuffix('_px').replace('_', '-')}: {problem}; see `sr run --help`") from error
 
 
 def summary(report: Report, seconds: float) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sr_core.inference.device import fingerprint, worker_count
+from sr_core.inference.device import check_device, fingerprint, keep_freed_memory, worker_count
 from sr_core.inference.engine import Engine
 from sr_core.models.loading import load
 from sr_core.types import Plan
@@ -23,10 +23,14 @@ class FrameUpscaler:
         plan: the job's plan.
         weights: the weights file; None for a network that ships with the package.
 
-    Raises InputError or IntegrityError when the weights are not usable, see `models.loading.load`.
+    Raises InputError when the plan's device is not there, and InputError or IntegrityError when the weights are not
+    usable, see `models.loading.load`.
     """
 
     def __init__(self, plan: Plan, weights: Path | None) -> None:
+        check_device(plan.execution.device)
+        if plan.execution.device == "cpu":
+            keep_freed_memory()
         self.workers = worker_count(plan.execution)
         """How many threads should call `upscale` at once."""
         self.fingerprint = fingerprint(plan.execution)

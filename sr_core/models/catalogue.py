@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from sr_core.errors import InputError, IntegrityError
 from sr_core.types import Model, ModelSpec
 
+MAX_SCALE = 8
 _MAX_HEADER_BYTES = 100_000_000
 
 
@@ -88,11 +89,12 @@ def spec_from_shapes(shapes: Mapping[str, Sequence[int]], *, name: str, sha256: 
     }
     numbers = sorted(convolutions)
     if len(numbers) < 2 or any(not key.startswith("body.") for key in shapes):
-        raise InputError(f"{name}: these are not the weights of a compact network (tensors body.0.weight …)")
+        raise InputError(
+            f"{name}: these are not the weights of a compact network (tensors body.0.weight …); "
+            "choose another file, or a network of `sr models`"
+        )
     first, last = convolutions[numbers[0]], convolutions[numbers[-1]]
     scale = round((last[0] / 3) ** 0.5)
-    inner = [convolutions[number] for number in numbers[1:-1]]
-    consistent = first[1] == 3 and last[0] == 3 * scale * scale and last[1] == first[0]
     missing = [
         f"body.{number}.{part}"
         for number in range(numbers[-1] + 1)
@@ -100,9 +102,13 @@ def spec_from_shapes(shapes: Mapping[str, Sequence[int]], *, name: str, sha256: 
         if f"body.{number}.{part}" not in shapes
     ]
     if missing:
-        raise InputError(f"{name}: the weights are incomplete; {', '.join(missing[:3])} missing")
-    if not consistent or scale < 1 or any(shape[:2] != (first[0], first[0]) for shape in inner):
-        raise InputError(f"{name}: the tensors do not fit together as a compact network for RGB")
+        raise InputError(f"{name}: the weights are incomplete ({', '.join(missing[:3])} missing); get them again")
+    found = {key: tuple(shape) for key, shape in shapes.items()}
+    if not 1 <= scale <= MAX_SCALE or found not in _compact_shapes(first[0], len(numbers), scale):
+        raise InputError(
+            f"{name}: the tensors do not fit together as a compact network for RGB of a scale up to {MAX_SCALE}; "
+            "choose another file, or a network of `sr models`"
+        )
     return ModelSpec(
         name=name,
         architecture="compact",
@@ -112,6 +118,15 @@ def spec_from_shapes(shapes: Mapping[str, Sequence[int]], *, name: str, sha256: 
         parameter_count=sum(_product(shape) for shape in shapes.values()),
         sha256=sha256,
     )
+
+
+def _compact_shapes(features: int, convolution_count: int, scale: int) -> list[dict[str, tuple[int, ...]]]:
+    """Shapes by name of a compact network without slopes (ReLU) and with them (PReLU, after all but the last)."""
+    inner = [(features, features)] * (convolution_count - 2)
+    plain: dict[str, tuple[int, ...]] = {}
+    for index, size in enumerate([(features, 3), *inner, (3 * scale * scale, features)]):
+        plain |= {f"body.{2 * index}.weight": (*size, 3, 3), f"body.{2 * index}.bias": size[:1]}
+    return [plain, plain | {f"body.{2 * index + 1}.weight": (features,) for index in range(convolution_count - 1)}]
 
 
 def is_safetensors(path: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load as from_bytes
 from torch import Tensor, nn
 
 from sr_core.errors import InputError, IntegrityError
@@ -50,13 +50,13 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     if catalogue.is_safetensors(path):
         catalogue.safetensors_shapes(path)
         try:
-            return load_file(path)
-        except (SafetensorError, OSError, ValueError) as error:
+            return from_bytes(path.read_bytes())  # not by its path, which need not be UTF-8
+        except (SafetensorError, OSError, ValueError, KeyError) as error:
             raise InputError(f"{path} is not a usable safetensors file ({error}); get it again") from error
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), path.open("rb") as file:
             warnings.simplefilter("ignore")  # remarks on how the file was written; what matters is an error
-            content: Any = torch.load(path, map_location="cpu", weights_only=True)
+            content: Any = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
             f"{path} is not a checkpoint of plain tensors; it is damaged, or it would run code (refused)"

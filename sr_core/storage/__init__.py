@@ -7,7 +7,7 @@ Sources and results lie outside of job folders and have functions of their own.
 """
 
 from sr_core.storage.base import ObjectInfo, ObjectNotFound, Store
-from sr_core.storage.files import check_publishable, fetch_source, publish, source_version
+from sr_core.storage.files import check_publishable, fetch_source, is_published, publish, source_version
 from sr_core.storage.open import open_store
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Store",
     "check_publishable",
     "fetch_source",
+    "is_published",
     "open_store",
     "publish",
     "source_version",

@@ -20,6 +20,7 @@ from sr_core.storage.disk import (
     disk_errors,
     make_folder,
     partial_file,
+    remove_abandoned,
     settle_folder,
     sha256_of,
 )
@@ -125,6 +126,26 @@ def publish(path: Path, uri: str, *, overwrite: bool) -> None:
             except FileExistsError:
                 raise _exists(uri) from None
         settle_folder(target.parent)
+
+
+def is_published(uri: str, *, sha256: str) -> bool:
+    """Whether `publish` has put content of that sha256 (hex) at `uri`, perhaps in a process that was killed at once.
+
+    What such a process left beside the file is removed.
+    """
+    if is_s3(uri):
+        bucket, key = _in_s3(uri)
+        found = bucket.head(key)
+        return found is not None and found.sha256 == sha256
+    target = local_path(uri)
+    with disk_errors(target):
+        if not target.is_file():
+            return False
+        with target.open("rb") as file:
+            if sha256_of(file) != sha256:
+                return False
+        remove_abandoned(target.parent)
+    return True
 
 
 def _source_path(uri: str) -> Path:

@@ -3,9 +3,10 @@
 boto3 is imported when the first ``s3://`` address is opened, never for local ones.
 """
 
+import os
 import re
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from sr_core.errors import InputError
 from sr_core.storage.base import Store
@@ -61,7 +62,7 @@ def local_path(uri: str) -> Path:
         raise InputError(f"{uri!r} is not an address; give a path or s3://bucket/key")
     match = _FILE_URI.fullmatch(uri)
     if match is not None and match[1] in ("", "localhost"):
-        return Path(unquote(match[2]))
+        return Path(os.fsdecode(unquote_to_bytes(match[2])))
     scheme = _SCHEME.match(uri)
     if scheme is not None:
         raise InputError(

@@ -67,6 +67,11 @@ class S3Object:
     """None in a bucket without versions."""
     metadata: dict[str, str]
 
+    @property
+    def sha256(self) -> str | None:
+        """Of the content, in hex, as `upload` and `write` state it; None for what others have stored."""
+        return self.metadata.get(_META_SHA256)
+
 
 class S3Bucket:
     """Objects of the bucket `name`. Every method raises InputError or TransientError as `s3_errors` says."""

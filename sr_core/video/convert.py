@@ -3,13 +3,15 @@
 Files meet files here: ffmpeg reads the source and writes a file with the single stream, its times unchanged.
 """
 
+import os
 import subprocess
 from pathlib import Path
 
 import ffmpeg
 import imageio_ffmpeg
 
-from sr_core.errors import IntegrityError
+from sr_core.errors import HostCapacity, IntegrityError
+from sr_core.video.write import DISK_IS_FULL
 
 _CODECS = {
     ("audio", "mp4"): "aac",
@@ -27,7 +29,7 @@ def convert_stream(source: Path, index: int, kind: str, *, container: str, folde
 
     Returns None when there is nothing it could become: data, attachments, bitmap subtitles for a text-only container.
 
-    Raises IntegrityError when ffmpeg takes longer than an hour.
+    Raises HostCapacity when the disk is full, IntegrityError when ffmpeg takes longer than an hour.
     """
     codec = _CODECS.get((kind, container))
     if codec is None:
@@ -50,5 +52,7 @@ def convert_stream(source: Path, index: int, kind: str, *, container: str, folde
         ) from error
     if outcome.returncode:
         path.unlink(missing_ok=True)
+        if any(os.strerror(number).encode() in outcome.stderr for number in DISK_IS_FULL):
+            raise HostCapacity(f"no space left for {path.name} in {folder}; free some or set another work folder")
         return None
     return path

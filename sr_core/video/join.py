@@ -73,11 +73,11 @@ def join(
         # A delayed start is written in these units; the default, milliseconds, would round it.
         options["movie_timescale"] = str(plan.video.time_base.denominator)
     ranks = [_decode_order(segment, path) for segment, path in segments]
-    with ExitStack() as stack:
-        original = stack.enter_context(open_source(source))
-        out = av.open(str(output), "w", format=container, container_options=options)
-        stack.callback(out.close)
-        try:
+    try:
+        with ExitStack() as stack:
+            original = stack.enter_context(open_source(source))
+            out = av.open(str(output), "w", format=container, container_options=options)
+            stack.callback(out.close)
             template = stack.enter_context(open_source(segments[0][1])).streams.video[0]
             streams = SourceStreams(
                 out, original, plan, container=container, source=source, folder=output.parent, stack=stack
@@ -94,9 +94,9 @@ def join(
                 track.add(packet)
                 out.mux_one(packet)
             out.close()
-        except OSError as error:
-            raise_if_disk_is_full(output, error)
-            raise
+    except OSError as error:
+        raise_if_disk_is_full(output, error)
+        raise
     return Joined(
         tracks=tuple(track for _, track in streams.outputs.values()),
         video_index=list(streams.outputs).index(plan.video.stream_index),

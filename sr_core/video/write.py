@@ -20,6 +20,9 @@ _MATRIX_CODES = {"rgb": 0, "bt709": 1, "fcc": 4, "bt601": 6, "smpte240m": 7, "bt
 """H.273 matrix coefficients, as written on the output."""
 _RANGE_CODES = {"limited": 1, "full": 2}
 
+DISK_IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""How writing says that there is no space."""
+
 _X264_ASM = {"x86_64": "avx2", "AMD64": "avx2"}
 """x264's AVX-512 code for macroblock trees reads memory that nobody wrote: in a long-lived process the same frames give
 other bytes. AVX2 code does not, and makes machines with and without AVX-512 agree (docs/decisions/0004)."""
@@ -136,7 +139,7 @@ def encoder_versions() -> tuple[tuple[str, str], ...]:
 
 def raise_if_disk_is_full(path: Path, error: Exception) -> None:
     """Raises HostCapacity if `error` says that there is no space for `path`."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if isinstance(error, OSError) and error.errno in DISK_IS_FULL:
         raise HostCapacity(
             f"no space left for {path.name} in {path.parent}; free some or set another work folder"
         ) from error

@@ -1,0 +1,37 @@
+"""Which device is used, and what is said when it is not there."""
+
+import pytest
+import torch
+
+from sr_core.errors import InputError
+from sr_core.inference import FrameUpscaler, choose_device, choose_precision
+from sr_core.planning import make_plan
+from sr_core.types import Settings
+from tests import builders
+
+without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+
+
+@without_gpu
+def test_without_a_gpu_auto_means_the_cpu() -> None:
+    assert choose_device(Settings()) == "cpu"
+    assert choose_precision(Settings(), "cpu") in ("bf16", "fp32")
+
+
+@without_gpu
+def test_asking_for_a_gpu_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InputError, match="no CUDA device is available here"):
+        choose_device(Settings(device="cuda"))
+
+
+@without_gpu
+def test_a_plan_made_for_a_gpu_is_refused_on_a_machine_without() -> None:
+    plan = make_plan(builders.request(Settings(device="cuda")), builders.model(), builders.video())
+
+    with pytest.raises(InputError, match="no CUDA device is available here"):
+        FrameUpscaler(plan, None)
+
+
+def test_a_precision_that_was_asked_for_is_kept() -> None:
+    assert choose_precision(Settings(precision="fp32"), "cuda") == "fp32"
+    assert choose_precision(Settings(), "cuda") == "fp16"

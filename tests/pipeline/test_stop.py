@@ -1,0 +1,110 @@
+"""Asked to stop, a command ends with exit code 75 within the segment in hand; the same command goes on from there."""
+
+import json
+import signal
+import time
+
+import pytest
+
+from sr_core.contract import ExitCode, Stage
+
+from .commands import Commands
+from .job import SEGMENT_FRAMES, Job, Uninterrupted, finished_segments, unfinished_frames
+from .script import Script
+
+STOPPED = "what is finished is kept, the same command goes on from there"
+
+
+@pytest.mark.parametrize(
+    ("stop", "stage", "frames"),
+    [
+        (signal.SIGTERM, Stage.EXTRACT, 3),
+        (signal.SIGTERM, Stage.UPSCALE, 5),
+        (signal.SIGTERM, Stage.UPSCALE, 24),
+        (signal.SIGTERM, Stage.UPSCALE, 30),
+        (signal.SIGTERM, Stage.ASSEMBLE, 24),
+        (signal.SIGINT, Stage.EXTRACT, 3),
+        (signal.SIGINT, Stage.UPSCALE, 5),
+        (signal.SIGINT, Stage.ASSEMBLE, 24),
+    ],
+)
+def test_stopped_in_a_stage(
+    stop: signal.Signals, stage: Stage, frames: int, sr: Commands, job: Job, uninterrupted: Uninterrupted
+) -> None:
+    # Given a run that was asked to stop when the stage had told of so many frames
+    stopped = job.run(sr, script=Script(signal_at=(stage, frames), signals=(stop,)))
+    assert stopped.code == ExitCode.INTERRUPTED
+    assert stopped.stderr.startswith("sr: stopped by ")
+    assert stopped.stderr.endswith(f"{STOPPED}\n")
+    assert stopped.stderr.count("\n") == 1
+    uninterrupted.assert_nothing_half_written(sr.folder)
+    missing = unfinished_frames(sr.folder)
+
+    # When the same command runs again
+    again = job.run(sr)
+
+    # Then it ends as if nothing had been
+    uninterrupted.assert_done(again, sr.folder)
+    assert again.journal.frames_upscaled == missing
+
+
+def test_sigterm_lets_the_segment_in_hand_be_finished_and_starts_no_other(sr: Commands, job: Job) -> None:
+    stopped = job.run(sr, script=Script(signal_at=(Stage.UPSCALE, 5), signals=(signal.SIGTERM,)))
+
+    assert stopped.code == ExitCode.INTERRUPTED
+    assert finished_segments(sr.folder) == {0}
+
+
+def test_sigterm_drops_a_segment_that_would_take_longer_than_the_machine_stays(sr: Commands, job: Job) -> None:
+    """At this rate the first segment takes 24 frames × 1.5 s ÷ cores: more than the grace that AWS Batch gives."""
+    script = Script(signal_at=(Stage.UPSCALE, 1), signals=(signal.SIGTERM,), frame_seconds=1.5)
+    started = time.monotonic()
+
+    stopped = job.run(sr, script=script)
+
+    assert stopped.code == ExitCode.INTERRUPTED
+    assert finished_segments(sr.folder) == set()
+    assert time.monotonic() - started < 10
+
+
+def test_ctrl_c_drops_the_segment_in_hand(sr: Commands, job: Job) -> None:
+    stopped = job.run(sr, script=Script(signal_at=(Stage.UPSCALE, 5), signals=(signal.SIGINT,)))
+
+    assert stopped.code == ExitCode.INTERRUPTED
+    assert finished_segments(sr.folder) == set()
+
+
+def test_a_second_ctrl_c_does_not_wait(sr: Commands, job: Job, uninterrupted: Uninterrupted) -> None:
+    twice = (signal.SIGINT, signal.SIGINT)
+
+    stopped = job.run(sr, script=Script(signal_at=(Stage.UPSCALE, 5), signals=twice))
+
+    assert stopped.code == ExitCode.INTERRUPTED
+    assert stopped.stderr == "sr: stopped at once; the same command goes on from what is finished\n"
+    uninterrupted.assert_done(job.run(sr), sr.folder)
+
+
+def test_json_says_that_the_same_command_helps(sr: Commands, job: Job) -> None:
+    stopped = job.run(sr, "--json", script=Script(signal_at=(Stage.UPSCALE, 5), signals=(signal.SIGTERM,)))
+
+    error = json.loads(stopped.stdout)["error"]
+    assert error["kind"] == "Interrupted"
+    assert error["exit_code"] == stopped.code == ExitCode.INTERRUPTED
+    assert error["retry_helps"] is True
+    assert STOPPED in error["message"]
+
+
+@pytest.mark.parametrize(("stage", "frames"), [(Stage.UPSCALE, 5), (Stage.ENCODE, 5), (Stage.ENCODE, 30)])
+def test_stopped_with_a_mezzanine(
+    stage: Stage, frames: int, sr: Commands, job: Job, uninterrupted: Uninterrupted
+) -> None:
+    more = ("--segment-codec", "mezzanine")
+    stopped = job.run(sr, *more, script=Script(signal_at=(stage, frames), signals=(signal.SIGTERM,)))
+    assert stopped.code == ExitCode.INTERRUPTED
+    missing = unfinished_frames(sr.folder)
+    assert missing == (SEGMENT_FRAMES[1] if frames == 5 else 0)
+
+    again = job.run(sr, *more)
+
+    uninterrupted.assert_done(again, sr.folder)
+    assert again.journal.frames_upscaled == missing
