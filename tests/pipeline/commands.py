@@ -110,6 +110,8 @@ class Commands:
         """Starts ``sr ARGUMENTS``; `environment` is added to the server's."""
         notes = self._notes / f"{len(self._running):03d}"
         notes.mkdir(parents=True)
+        for name in ("stdout", "stderr"):
+            (notes / name).touch()  # it may be killed before it does anything
         process = get_context("forkserver").Process(
             target=_command,
             args=(list(map(str, arguments)), script or Script(), notes, self.folder, environment or {}),

@@ -56,7 +56,7 @@ def test_sigterm_lets_the_segment_in_hand_be_finished_and_starts_no_other(sr: Co
 
 
 def test_sigterm_drops_a_segment_that_would_take_longer_than_the_machine_stays(sr: Commands, job: Job) -> None:
-    """At this rate the first segment takes 24 frames × 1.5 s ÷ cores: more than the grace that AWS Batch gives."""
+    """After a first frame that took 1.5 s, the other 23 seem to need more time than AWS Batch leaves."""
     script = Script(signal_at=(Stage.UPSCALE, 1), signals=(signal.SIGTERM,), frame_seconds=1.5)
     started = time.monotonic()
 
