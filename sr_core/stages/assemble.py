@@ -54,8 +54,8 @@ def assemble(
     interruption.check()
     path = scratch / f"result{Path(request.output).suffix.lower()}"
     try:
-        joined = join(files, source, plan, frames, container=container, output=path)
-        verify(path, plan, frames, joined, container=container)
+        joined = join(files, source, plan, frames, container=container, output=path, on_packet=interruption.check)
+        verify(path, plan, frames, joined, container=container, on_packet=interruption.check)
         report = _report(manifest, plan, receipts, request.output, path, joined.warnings, started)
         interruption.check()
         # Before publishing, so that whoever finds the output there can tell whether this job put it there.

@@ -7,7 +7,7 @@ Everything else is the source's own (see `streams`).
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +54,7 @@ def join(
     *,
     container: str,
     output: Path,
+    on_packet: Callable[[], None] = lambda: None,
 ) -> Joined:
     """Writes the result to `output`.
 
@@ -62,6 +63,7 @@ def join(
         source: the source file.
         container: a muxer of `CONTAINERS`.
         output: a file that does not exist yet, in a folder with room for the result.
+        on_packet: called for every packet; what it raises ends the joining.
 
     Raises:
         IntegrityError: a segment does not hold as many packets as frames were promised.
@@ -89,6 +91,7 @@ def join(
             if chapters:
                 out.set_chapters(chapters)
             for index, packet in _merge([_video_packets(segments, ranks, plan, frames), *streams.packets()]):
+                on_packet()
                 stream, track = streams.outputs[index]
                 packet.stream = stream
                 track.add(packet)

@@ -1,5 +1,6 @@
 """The last gate: the finished file is read back and held against the plan and against what was written into it."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,19 @@ MATROSKA_TOLERANCE_SECONDS = Fraction(1, 2000)
 _SOUND_TOLERANCE_SECONDS = Fraction(1, 1000)
 
 
-def verify(path: Path, plan: Plan, frames: FrameTable, joined: Joined, *, container: str) -> None:
+def verify(
+    path: Path,
+    plan: Plan,
+    frames: FrameTable,
+    joined: Joined,
+    *,
+    container: str,
+    on_packet: Callable[[], None] = lambda: None,
+) -> None:
     """Checks the streams, the picture's size and tags, the number of frames and each one's time, and all payloads.
 
-    Raises IntegrityError with the first thing that does not hold.
+    `on_packet` is called for every packet; what it raises ends the reading. Raises IntegrityError with the first thing
+    that does not hold.
     """
     tolerance = MATROSKA_TOLERANCE_SECONDS if container == "matroska" else Fraction(0)
     with open_source(path) as result:
@@ -29,6 +39,7 @@ def verify(path: Path, plan: Plan, frames: FrameTable, joined: Joined, *, contai
         found = {stream.index: Track(kind=stream.type, codec=codec_name(stream)) for stream in streams}
         video_times: list[Fraction] = []
         for packet in result.demux(streams):
+            on_packet()
             if not packet.size:
                 continue
             found[packet.stream_index].add(packet)

@@ -10,7 +10,8 @@ import av
 import imageio_ffmpeg
 import pytest
 
-from sr_core.errors import HostCapacity, IntegrityError
+from sr_core.errors import HostCapacity, IntegrityError, Interrupted
+from sr_core.interruption import Interruption
 from sr_core.planning import make_plan
 from sr_core.timestamps import FrameTable
 from sr_core.types import Codec, Plan, Segment, Settings
@@ -261,6 +262,26 @@ def test_a_missing_stream_is_noticed(tmp_path: Path) -> None:
 
     with pytest.raises(IntegrityError, match="the result holds video h264 instead of video h264, audio aac"):
         work.verify(tmp_path / "other.mp4", joined)
+
+
+def test_joining_and_checking_stop_when_they_are_told_to(tmp_path: Path) -> None:
+    work = worked(make_clip(tmp_path / "source.mp4", frames=24))
+    joined = work.join(tmp_path / "result.mp4")
+    asked = Interruption()
+    asked.request("SIGTERM", grace_seconds=0)
+
+    with pytest.raises(Interrupted):
+        join(
+            work.segments,
+            work.source,
+            work.plan,
+            work.frames,
+            container="mp4",
+            output=tmp_path / "stopped.mp4",
+            on_packet=asked.check,
+        )
+    with pytest.raises(Interrupted):
+        verify(tmp_path / "result.mp4", work.plan, work.frames, joined, container="mp4", on_packet=asked.check)
 
 
 def test_a_segment_begins_with_a_keyframe_and_is_the_same_every_time(tmp_path: Path) -> None:
