@@ -96,7 +96,7 @@ class Job:
     def _run_model(self, *, keep: bool = False) -> list[Planes]:
         upscaler = self._upscaler
         results = overlap(
-            self._decoded,
+            map(upscaler.step, self._decoded),
             upscaler.upscale,
             workers=upscaler.workers,
             ahead=upscaler.workers + 1,

@@ -255,6 +255,8 @@ class Timing(Model):
     decode_seconds: float = 0.0
     model_seconds: float = 0.0
     encode_seconds: float = 0.0
+    network_frames: float = 0.0
+    """How much went through the network, in whole frames: fewer than there were where little changed."""
 
 
 class Receipt(Model):

@@ -1,23 +1,33 @@
-"""Runs a network over frames: planes in, upscaled planes out.
+"""Runs a network over pictures, whole or in parts: RGB in, upscaled RGB out.
 
 Nothing is dropped: out of memory means smaller tiles, down to `SMALLEST_TILE_PX`; a result that is not finite is
-computed again in fp32. Several threads may use one engine at once. It does not know where frames come from or go to.
+computed again in fp32. Several threads may use one engine at once. It does not know where pictures come from or go to.
 """
 
 import copy
 import threading
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from sr_core.errors import GpuMemory, HostCapacity, IntegrityError
-from sr_core.inference.color import planes_to_rgb, rgb_to_planes
+from sr_core.inference.changes import Rectangle
 from sr_core.inference.tiling import tiles
-from sr_core.types import ColorInfo, Execution
+from sr_core.types import Execution
 
 SMALLEST_TILE_PX = 64
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Upscaled(NamedTuple):
+    """What became of a picture."""
+
+    rgb: Tensor
+    """float32 (N, 3, H·scale, W·scale), on the engine's device."""
+    is_redone: bool
+    """Whether it was computed in fp32 because the first result was not finite."""
 
 
 class Engine:
@@ -36,17 +46,16 @@ class Engine:
         """May become smaller than the plan's after the device ran out of memory; the pixels stay the same."""
         self.redone_frames = 0
         """Frames computed again in fp32 because the first result was not finite."""
-        self._device = torch.device(execution.device)
+        self.device = torch.device(execution.device)
         self._lock = threading.Lock()
         self._fp32 = network.eval().requires_grad_(requires_grad=False)
         self._exact: nn.Module | None = None
         self._network = self._prepare(copy.deepcopy(network), _DTYPES[execution.precision])
 
     def _prepare(self, network: nn.Module, dtype: torch.dtype) -> nn.Module:
-        prepared: nn.Module = network.to(device=self._device, dtype=dtype)
+        prepared: nn.Module = network.to(device=self.device, dtype=dtype)
         return prepared.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]  # not in torch's stubs
 
-    @torch.inference_mode()
     def upscale_rgb(self, rgb: Tensor) -> Tensor:
         """float32 (N, 3, H, W) to float32 (N, 3, H·scale, W·scale), on the engine's device.
 
@@ -54,36 +63,46 @@ class Engine:
             GpuMemory, HostCapacity: out of memory at the smallest tile.
             IntegrityError: the result is not finite in fp32 either.
         """
-        rgb = rgb.to(self._device)
-        out = self._run_tiles(self._network, rgb)
-        if not bool(torch.isfinite(out).all()):
-            with self._lock:
-                self.redone_frames += rgb.shape[0]
-            out = self._run_tiles(self._exact_network(), rgb)
-            if not bool(torch.isfinite(out).all()):
-                raise IntegrityError("the network's output is not finite even in fp32; the weights are unusable")
-        return out
+        return self.upscale_whole(rgb).rgb
 
     @torch.inference_mode()
-    def upscale_planes(
-        self,
-        planes: Sequence[Tensor],
-        *,
-        source: tuple[str, int, ColorInfo],
-        output: tuple[str, int, ColorInfo],
-        quarter_turns: int = 0,
-    ) -> tuple[Tensor, ...]:
-        """Planes (N, h, w) of the source to planes of the output, both described by (chroma, bit depth, colour).
+    def upscale_whole(self, rgb: Tensor) -> Upscaled:
+        """Does what `upscale_rgb` does, and says whether it took fp32."""
+        rgb = rgb.to(self.device)
+        out = self._run_tiles(self._network, rgb)
+        if _is_finite(out):
+            return Upscaled(out, is_redone=False)
+        with self._lock:
+            self.redone_frames += rgb.shape[0]
+        out = self._run_tiles(self._exact_network(), rgb)
+        if not _is_finite(out):
+            raise IntegrityError("the network's output is not finite even in fp32; the weights are unusable")
+        return Upscaled(out, is_redone=True)
 
-        `quarter_turns` turns the picture clockwise on the way. Raises what `upscale_rgb` raises.
+    @torch.inference_mode()
+    def upscale_parts(self, rgb: Tensor, parts: Sequence[Rectangle]) -> list[Tensor] | None:
+        """Upscales only some rectangles of a picture, float32 (N, 3, H, W), each seen with its surroundings.
+
+        Returns:
+            float32 (N, 3, height·scale, width·scale) for each rectangle; None when one of them is not finite.
+
+        Raises GpuMemory or HostCapacity when out of memory at the smallest tile.
         """
-        chroma, bit_depth, color = source
-        moved = [plane.to(self._device) for plane in planes]
-        rgb = planes_to_rgb(moved, chroma=chroma, bit_depth=bit_depth, color=color)
-        if quarter_turns:
-            rgb = torch.rot90(rgb, -quarter_turns, dims=(2, 3))
-        chroma, bit_depth, color = output
-        return rgb_to_planes(self.upscale_rgb(rgb), chroma=chroma, bit_depth=bit_depth, color=color)
+        rgb, halo_px, scale = rgb.to(self.device), self.execution.halo_px, self.scale
+        results = []
+        for part in parts:
+            top, left = max(0, part.top - halo_px), max(0, part.left - halo_px)
+            seen = rgb[:, :, top : part.bottom + halo_px, left : part.right + halo_px]
+            out = self._run_tiles(self._network, seen)[
+                :,
+                :,
+                (part.top - top) * scale : (part.bottom - top) * scale,
+                (part.left - left) * scale : (part.right - left) * scale,
+            ]
+            if not _is_finite(out):
+                return None
+            results.append(out)
+        return results
 
     def _run_tiles(self, network: nn.Module, rgb: Tensor) -> Tensor:
         while True:
@@ -122,11 +141,11 @@ class Engine:
                 return
             current = min(failed_px or largest_px, largest_px)
             if current <= SMALLEST_TILE_PX:
-                if self._device.type == "cuda":
+                if self.device.type == "cuda":
                     raise GpuMemory(f"out of GPU memory at a tile of {current} px; use a GPU with more memory")
                 raise HostCapacity(f"out of memory at a tile of {current} px; use a machine with more memory")
             self.tile_px = max(SMALLEST_TILE_PX, -(-current // 2))
-            if self._device.type == "cuda":
+            if self.device.type == "cuda":
                 torch.cuda.empty_cache()
 
     def _exact_network(self) -> nn.Module:
@@ -135,6 +154,11 @@ class Engine:
             if self._exact is None:
                 self._exact = self._prepare(copy.deepcopy(self._fp32), torch.float32)
             return self._exact
+
+
+def _is_finite(values: Tensor) -> bool:
+    """Whether all are: their sum is read once, and no finite pictures add up to infinity in fp32."""
+    return bool(torch.isfinite(values.sum()))
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -28,10 +28,12 @@ def upscale(
     scratch: Path,
     progress: Progress = silent,
     interruption: Interruption | None = None,
+    reuse: bool = True,
 ) -> dict[int, Receipt]:
     """Upscales the segments of a chunk that are not done yet, and returns the receipts of all of them by index.
 
-    A segment whose receipt does not hold is done again.
+    A segment whose receipt does not hold is done again. Without `reuse` every frame is computed whole: slower, with the
+    same result.
 
     Raises:
         InputError: there is no such chunk.
@@ -44,7 +46,7 @@ def upscale(
     done = manifest.receipts(Stage.UPSCALE, [segment.index for segment in segments])
     missing = [segment for segment in segments if segment.index not in done]
     if missing:
-        worker = _Worker(manifest, plan, scratch, progress, interruption or Interruption())
+        worker = _Worker(manifest, plan, scratch, progress, interruption or Interruption(), reuse=reuse)
         done |= worker.run(chunk, missing)
     return done
 
@@ -53,10 +55,17 @@ class _Worker:
     """Upscales segments of one chunk; holds what they share."""
 
     def __init__(
-        self, manifest: Manifest, plan: Plan, scratch: Path, progress: Progress, interruption: Interruption
+        self,
+        manifest: Manifest,
+        plan: Plan,
+        scratch: Path,
+        progress: Progress,
+        interruption: Interruption,
+        *,
+        reuse: bool,
     ) -> None:
         self._manifest, self._plan, self._scratch = manifest, plan, scratch
-        self._progress, self._interruption = progress, interruption
+        self._progress, self._interruption, self._reuse = progress, interruption, reuse
         self._encoding = plan.delivery if plan.segment_codec == "delivery" else plan.mezzanine
         self._decode_seconds = 0.0
 
@@ -68,9 +77,9 @@ class _Worker:
             if self._plan.model.stored_key
             else None
         )
-        upscaler = FrameUpscaler(self._plan, weights)
+        upscaler = FrameUpscaler(self._plan, weights, reuse=self._reuse)
         results = overlap(
-            self._decode(file, carrier, frames, chunk, missing),
+            map(upscaler.step, self._decode(file, carrier, frames, chunk, missing)),
             upscaler.upscale,
             workers=upscaler.workers,
             ahead=upscaler.workers + 1,
@@ -112,7 +121,7 @@ class _Worker:
         plan = self._plan
         started = time.monotonic()
         decode_before, model_before = self._decode_seconds, upscaler.busy_seconds
-        redone_before, encode_seconds = upscaler.redone_frames, 0.0
+        redone_before, network_before, encode_seconds = upscaler.redone_frames, upscaler.computed_frames, 0.0
         path = self._scratch / f"segment-{segment.index:05d}{_SUFFIX}"
         with SegmentWriter.of_plan(path, plan, self._encoding) as writer:
             for count in range(1, segment.frame_count + 1):
@@ -124,7 +133,11 @@ class _Worker:
                 self._progress(Stage.UPSCALE, segment.start_frame + count, plan.video.frame_count)
                 remaining = (now - started) / count * (segment.frame_count - count)
                 self._interruption.check(needed_seconds=remaining)
-        redone = upscaler.redone_frames - redone_before
+        notes = []
+        if redone := upscaler.redone_frames - redone_before:
+            notes.append(f"{redone} frames were computed again in fp32")
+        if upscaler.is_reuse_refuted:
+            notes.append("every frame was computed whole: on this machine parts of a frame come out otherwise")
         return commit(
             self._manifest,
             path,
@@ -137,6 +150,7 @@ class _Worker:
                 decode_seconds=self._decode_seconds - decode_before,
                 model_seconds=upscaler.busy_seconds - model_before,
                 encode_seconds=encode_seconds,
+                network_frames=round(upscaler.computed_frames - network_before, 3),
             ),
-            notes=[f"{redone} frames were computed again in fp32"] if redone else [],
+            notes=notes,
         )

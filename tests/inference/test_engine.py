@@ -11,7 +11,6 @@ from sr_core.inference.engine import Engine
 from sr_core.inference.tiling import tiles
 from sr_core.models.compact import Compact
 from sr_core.types import Execution, Precision
-from tests import builders
 
 CONV_COUNT = 3
 RADIUS_PX = CONV_COUNT + 2
@@ -126,21 +125,6 @@ def test_a_network_that_is_infinite_in_fp32_too_is_refused() -> None:
 
     with pytest.raises(IntegrityError, match="the weights are unusable"):
         Engine(Broken(), execution(), scale=2).upscale_rgb(picture())
-
-
-def test_a_quarter_turn_turns_clockwise() -> None:
-    class Identity(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return x
-
-    planes = [torch.tensor([[[1, 2, 3], [4, 5, 6]]], dtype=torch.uint8)]
-    form = ("gray", 8, builders.color(range="full"))
-
-    (turned,) = Engine(Identity(), execution(), scale=1).upscale_planes(
-        planes, source=form, output=form, quarter_turns=1
-    )
-
-    assert turned[0].tolist() == [[4, 1], [5, 2], [6, 3]]
 
 
 @pytest.mark.parametrize(("width", "height", "tile_px", "halo_px"), [(100, 80, 32, 5), (33, 64, 32, 10), (7, 5, 32, 3)])

@@ -1,0 +1,172 @@
+"""Where a frame differs from the one before it, and which rectangles must be computed anew because of it.
+
+Owns the comparison of decoded samples (exact equality only) and the choice of rectangles by what they cost. It knows
+nothing of a network but its reach.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+CELL_PX = 8
+"""Changes are known by cells of so many luma samples a side."""
+CHROMA_REACH_PX = 2
+"""How far a changed sample reaches, in luma samples, while chroma is interpolated (`color.planes_to_rgb`)."""
+CALL_COST_PX = 600
+"""What one more call of a network costs, in its input pixels; see bench/README.md."""
+SMALLEST_PX = 32
+"""The least side of a rectangle: for very small pictures other kernels are used, which round otherwise."""
+MOST_RECTANGLES = 32
+"""With more to begin with, cells are taken in fours: finding rectangles must stay cheap beside a network."""
+MOST_WORTHWHILE = 0.8
+"""Above this share of a whole frame's cost, computing rectangles is not worth the trouble."""
+
+Cells = NDArray[np.bool_]
+"""(rows, columns): whether anything changed within a cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rectangle:
+    """Half-open ranges in input pixels."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    def turned(self, quarter_turns: int, *, width_px: int, height_px: int) -> "Rectangle":
+        """The same part of a picture, `width_px` wide before, that was turned clockwise."""
+        if quarter_turns == 0:
+            return self
+        turned = Rectangle(self.left, self.right, height_px - self.bottom, height_px - self.top)
+        return turned.turned(quarter_turns - 1, width_px=height_px, height_px=width_px)
+
+
+def changed_cells(before: Sequence[Tensor], after: Sequence[Tensor]) -> Cells | None:
+    """Compares the planes of two frames of one size and format.
+
+    Args:
+        before, after: a tensor (1, height, width) of integers for each plane, on any device; the first plane is the
+            largest, others may have half its width or height, rounded up.
+
+    Returns:
+        None when the frames are equal.
+    """
+    height, width = after[0].shape[-2:]
+    changed: Tensor | None = None
+    for old, new in zip(before, after, strict=True):
+        cell_height = CELL_PX // 2 if new.shape[-2] < height else CELL_PX
+        cell_width = CELL_PX // 2 if new.shape[-1] < width else CELL_PX
+        cells = _any_by_cell(old[0] != new[0], cell_height, cell_width)
+        changed = cells if changed is None else changed | cells
+    assert changed is not None
+    found: Cells = changed.bool().cpu().numpy()
+    return found if found.any() else None
+
+
+def rectangles_to_compute(cells: Cells, *, width_px: int, height_px: int, halo_px: int) -> list[Rectangle] | None:
+    """The rectangles that hold every output pixel that a changed cell can reach.
+
+    Args:
+        cells: what changed, of a picture of `width_px` × `height_px`.
+        halo_px: the network's receptive radius; each rectangle is computed with it on all sides.
+
+    Returns:
+        None when computing the whole picture costs about as much.
+    """
+    reached = _dilated(cells, -(-(halo_px + CHROMA_REACH_PX) // CELL_PX))
+    if reached.mean() > MOST_WORTHWHILE:
+        return None
+    cell_px = CELL_PX
+    found = _runs(reached)
+    while len(found) > MOST_RECTANGLES:
+        cell_px, reached = cell_px * 2, _halved(reached)
+        found = _runs(reached)
+    bounds = _enlarged(found * cell_px, width_px=width_px, height_px=height_px)
+    bounds = _merged(bounds, width_px=width_px, height_px=height_px, halo_px=halo_px)
+    whole = _costs(np.array([[0, height_px, 0, width_px]]), width_px=width_px, height_px=height_px, halo_px=halo_px)
+    costs = _costs(bounds, width_px=width_px, height_px=height_px, halo_px=halo_px)
+    if costs.sum() > MOST_WORTHWHILE * whole.sum():
+        return None
+    return [Rectangle(*map(int, each)) for each in bounds]
+
+
+def _any_by_cell(changed: Tensor, cell_height: int, cell_width: int) -> Tensor:
+    """(height, width) bool to uint8 (rows, columns)."""
+    height, width = changed.shape
+    padded = F.pad(changed, (0, -width % cell_width, 0, -height % cell_height)).view(torch.uint8)
+    rows = padded.reshape(-1, cell_height, padded.shape[1]).amax(1)
+    return rows.reshape(rows.shape[0], -1, cell_width).amax(2)
+
+
+def _dilated(cells: Cells, reach: int) -> Cells:
+    """Sets every cell that has a set one within `reach` rows and columns."""
+    padded = np.pad(cells, reach)
+    rows, columns = cells.shape
+    tall = np.logical_or.reduce([padded[shift : shift + rows] for shift in range(2 * reach + 1)])
+    result: Cells = np.logical_or.reduce([tall[:, shift : shift + columns] for shift in range(2 * reach + 1)])
+    return result
+
+
+def _halved(cells: Cells) -> Cells:
+    padded = np.pad(cells, [(0, size % 2) for size in cells.shape])
+    result: Cells = padded[::2, ::2] | padded[1::2, ::2] | padded[::2, 1::2] | padded[1::2, 1::2]
+    return result
+
+
+def _runs(cells: Cells) -> NDArray[np.int64]:
+    """(n, 4) rectangles (top, bottom, left, right) in cells: the runs of each row, joined with equal ones below."""
+    edges = np.diff(np.pad(cells, [(0, 0), (1, 1)]).astype(np.int8), axis=1)
+    starts, ends = np.argwhere(edges == 1), np.argwhere(edges == -1)
+    growing: dict[tuple[int, int], list[int]] = {}
+    done: list[list[int]] = []
+    for (row, left), right in zip(starts.tolist(), ends[:, 1].tolist(), strict=True):
+        above = growing.get((left, right))
+        if above is not None and above[1] == row:
+            above[1] = row + 1
+        else:
+            growing[left, right] = [row, row + 1, left, right]
+            done.append(growing[left, right])
+    return np.array(done, dtype=np.int64).reshape(-1, 4)
+
+
+def _enlarged(bounds: NDArray[np.int64], *, width_px: int, height_px: int) -> NDArray[np.int64]:
+    """Brings rectangles (n, 4) inside the picture and to the least size, at the cost of what lies above or left."""
+    top, bottom, left, right = bounds.T
+    bottom, right = np.minimum(bottom, height_px), np.minimum(right, width_px)
+    bottom = np.clip(top + SMALLEST_PX, bottom, height_px)
+    right = np.clip(left + SMALLEST_PX, right, width_px)
+    top = np.clip(bottom - SMALLEST_PX, 0, top)
+    left = np.clip(right - SMALLEST_PX, 0, left)
+    return np.stack((top, bottom, left, right), axis=1)
+
+
+def _costs(bounds: NDArray[np.int64], *, width_px: int, height_px: int, halo_px: int) -> NDArray[np.int64]:
+    """What computing rectangles (…, 4) with their halo costs, in pixels."""
+    top, bottom, left, right = np.moveaxis(bounds, -1, 0)
+    height = np.minimum(bottom + halo_px, height_px) - np.maximum(top - halo_px, 0)
+    width = np.minimum(right + halo_px, width_px) - np.maximum(left - halo_px, 0)
+    result: NDArray[np.int64] = height * width + CALL_COST_PX
+    return result
+
+
+def _merged(bounds: NDArray[np.int64], *, width_px: int, height_px: int, halo_px: int) -> NDArray[np.int64]:
+    """Joins two rectangles into the one around both, the pair that saves most first, while that saves anything."""
+    while len(bounds) > 1:
+        one, other = bounds[:, None], bounds[None, :]
+        around = np.where([True, False, True, False], np.minimum(one, other), np.maximum(one, other))
+        costs = _costs(bounds, width_px=width_px, height_px=height_px, halo_px=halo_px)
+        joint = _costs(around, width_px=width_px, height_px=height_px, halo_px=halo_px)
+        savings = costs[:, None] + costs[None, :] - joint
+        np.fill_diagonal(savings, -1)
+        first, second = np.unravel_index(np.argmax(savings), savings.shape)
+        if savings[first, second] < 0:
+            break
+        kept = np.delete(bounds, [first, second], axis=0)
+        bounds = np.concatenate((kept, around[first, second][None]))
+    return bounds
