@@ -6,6 +6,7 @@ nothing of a network but its reach.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-CELL_PX = 8
+CELL_PX = 4
 """Changes are known by cells of so many luma samples a side."""
 CHROMA_REACH_PX = 2
 """How far a changed sample reaches, in luma samples, while chroma is interpolated (`color.planes_to_rgb`)."""
@@ -21,7 +22,7 @@ CALL_COST_PX = 600
 """What one more call of a network costs, in its input pixels; see bench/README.md."""
 SMALLEST_PX = 32
 """The least side of a rectangle: for very small pictures other kernels are used, which round otherwise."""
-MOST_RECTANGLES = 32
+MOST_RECTANGLES = 256
 """With more to begin with, cells are taken in fours: finding rectangles must stay cheap beside a network."""
 MOST_WORTHWHILE = 0.8
 """Above this share of a whole frame's cost, computing rectangles is not worth the trouble."""
@@ -69,17 +70,38 @@ def changed_cells(before: Sequence[Tensor], after: Sequence[Tensor]) -> Cells | 
     return found if found.any() else None
 
 
-def rectangles_to_compute(cells: Cells, *, width_px: int, height_px: int, halo_px: int) -> list[Rectangle] | None:
-    """The rectangles that hold every output pixel that a changed cell can reach.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """What it costs to compute a part of a picture, in input pixels through a whole network."""
 
-    Args:
-        cells: what changed, of a picture of `width_px` × `height_px`.
-        halo_px: the network's receptive radius; each rectangle is computed with it on all sides.
+    width_px: int
+    height_px: int
+    halo_px: int
+    """The network's receptive radius: a part is computed from so much more on all sides."""
 
-    Returns:
-        None when computing the whole picture costs about as much.
+    def of(self, bounds: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Of rectangles (…, 4): top, bottom, left, right."""
+        top, bottom, left, right = np.moveaxis(bounds, -1, 0)
+        height = np.minimum(bottom + self.halo_px, self.height_px) - np.maximum(top - self.halo_px, 0)
+        width = np.minimum(right + self.halo_px, self.width_px) - np.maximum(left - self.halo_px, 0)
+        cost: NDArray[np.float64] = height * width + float(CALL_COST_PX)
+        return cost
+
+
+class Parts(NamedTuple):
+    """What is to be computed of a picture."""
+
+    rectangles: list[Rectangle]
+    share: float
+    """Their cost over that of the whole picture."""
+
+
+def rectangles_to_compute(cells: Cells, costs: Costs) -> Parts | None:
+    """Finds rectangles that hold every output pixel that a changed cell can reach.
+
+    Returns None when computing the whole picture costs about as much.
     """
-    reached = _dilated(cells, -(-(halo_px + CHROMA_REACH_PX) // CELL_PX))
+    reached = _dilated(cells, -(-(costs.halo_px + CHROMA_REACH_PX) // CELL_PX))
     if reached.mean() > MOST_WORTHWHILE:
         return None
     cell_px = CELL_PX
@@ -87,13 +109,9 @@ def rectangles_to_compute(cells: Cells, *, width_px: int, height_px: int, halo_p
     while len(found) > MOST_RECTANGLES:
         cell_px, reached = cell_px * 2, _halved(reached)
         found = _runs(reached)
-    bounds = _enlarged(found * cell_px, width_px=width_px, height_px=height_px)
-    bounds = _merged(bounds, width_px=width_px, height_px=height_px, halo_px=halo_px)
-    whole = _costs(np.array([[0, height_px, 0, width_px]]), width_px=width_px, height_px=height_px, halo_px=halo_px)
-    costs = _costs(bounds, width_px=width_px, height_px=height_px, halo_px=halo_px)
-    if costs.sum() > MOST_WORTHWHILE * whole.sum():
-        return None
-    return [Rectangle(*map(int, each)) for each in bounds]
+    bounds = _merged(_enlarged(found * cell_px, costs), costs)
+    share = float(costs.of(bounds).sum() / (costs.width_px * costs.height_px))
+    return Parts([Rectangle(*map(int, each)) for each in bounds], share) if share <= MOST_WORTHWHILE else None
 
 
 def _any_by_cell(changed: Tensor, cell_height: int, cell_width: int) -> Tensor:
@@ -135,38 +153,37 @@ def _runs(cells: Cells) -> NDArray[np.int64]:
     return np.array(done, dtype=np.int64).reshape(-1, 4)
 
 
-def _enlarged(bounds: NDArray[np.int64], *, width_px: int, height_px: int) -> NDArray[np.int64]:
-    """Brings rectangles (n, 4) inside the picture and to the least size, at the cost of what lies above or left."""
+def _enlarged(bounds: NDArray[np.int64], costs: Costs) -> NDArray[np.int64]:
+    """Brings rectangles (n, 4) inside the picture and to the least size."""
     top, bottom, left, right = bounds.T
-    bottom, right = np.minimum(bottom, height_px), np.minimum(right, width_px)
-    bottom = np.clip(top + SMALLEST_PX, bottom, height_px)
-    right = np.clip(left + SMALLEST_PX, right, width_px)
+    bottom = np.clip(top + SMALLEST_PX, np.minimum(bottom, costs.height_px), costs.height_px)
+    right = np.clip(left + SMALLEST_PX, np.minimum(right, costs.width_px), costs.width_px)
     top = np.clip(bottom - SMALLEST_PX, 0, top)
     left = np.clip(right - SMALLEST_PX, 0, left)
     return np.stack((top, bottom, left, right), axis=1)
 
 
-def _costs(bounds: NDArray[np.int64], *, width_px: int, height_px: int, halo_px: int) -> NDArray[np.int64]:
-    """What computing rectangles (…, 4) with their halo costs, in pixels."""
-    top, bottom, left, right = np.moveaxis(bounds, -1, 0)
-    height = np.minimum(bottom + halo_px, height_px) - np.maximum(top - halo_px, 0)
-    width = np.minimum(right + halo_px, width_px) - np.maximum(left - halo_px, 0)
-    result: NDArray[np.int64] = height * width + CALL_COST_PX
-    return result
-
-
-def _merged(bounds: NDArray[np.int64], *, width_px: int, height_px: int, halo_px: int) -> NDArray[np.int64]:
+def _merged(bounds: NDArray[np.int64], costs: Costs) -> NDArray[np.int64]:
     """Joins two rectangles into the one around both, the pair that saves most first, while that saves anything."""
-    while len(bounds) > 1:
-        one, other = bounds[:, None], bounds[None, :]
-        around = np.where([True, False, True, False], np.minimum(one, other), np.maximum(one, other))
-        costs = _costs(bounds, width_px=width_px, height_px=height_px, halo_px=halo_px)
-        joint = _costs(around, width_px=width_px, height_px=height_px, halo_px=halo_px)
-        savings = costs[:, None] + costs[None, :] - joint
-        np.fill_diagonal(savings, -1)
-        first, second = np.unravel_index(np.argmax(savings), savings.shape)
-        if savings[first, second] < 0:
-            break
-        kept = np.delete(bounds, [first, second], axis=0)
-        bounds = np.concatenate((kept, around[first, second][None]))
-    return bounds
+    bounds, each = bounds.copy(), costs.of(bounds)
+    low = np.array([True, False, True, False])
+
+    def savings_with(index: int) -> NDArray[np.float64]:
+        around = np.where(low, np.minimum(bounds[index], bounds), np.maximum(bounds[index], bounds))
+        saved: NDArray[np.float64] = each[index] + each - costs.of(around)
+        saved[index] = -np.inf
+        return saved
+
+    alive = np.ones(len(bounds), dtype=np.bool_)
+    savings = np.stack([savings_with(index) for index in range(len(bounds))])
+    while True:
+        kept, gone = divmod(int(savings.argmax()), len(bounds))
+        if savings[kept, gone] < 0:
+            return bounds[alive]
+        bounds[kept] = np.where(low, np.minimum(bounds[kept], bounds[gone]), np.maximum(bounds[kept], bounds[gone]))
+        each[kept] = costs.of(bounds[kept])
+        alive[gone] = False
+        savings[gone] = savings[:, gone] = -np.inf
+        changed = savings_with(kept)
+        changed[~alive] = -np.inf
+        savings[kept] = savings[:, kept] = changed

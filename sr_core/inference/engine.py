@@ -93,12 +93,9 @@ class Engine:
         for part in parts:
             top, left = max(0, part.top - halo_px), max(0, part.left - halo_px)
             seen = rgb[:, :, top : part.bottom + halo_px, left : part.right + halo_px]
-            out = self._run_tiles(self._network, seen)[
-                :,
-                :,
-                (part.top - top) * scale : (part.bottom - top) * scale,
-                (part.left - left) * scale : (part.right - left) * scale,
-            ]
+            rows = slice((part.top - top) * scale, (part.bottom - top) * scale)
+            columns = slice((part.left - left) * scale, (part.right - left) * scale)
+            out = self._run_tiles(self._network, seen)[:, :, rows, columns]
             if not _is_finite(out):
                 return None
             results.append(out)

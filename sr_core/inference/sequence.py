@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sr_core.inference.changes import Rectangle, changed_cells, rectangles_to_compute
+from sr_core.inference.changes import Costs, Parts, changed_cells, rectangles_to_compute
 from sr_core.inference.color import planes_to_rgb, rgb_to_planes
 from sr_core.inference.engine import Engine, Upscaled
 from sr_core.types import ColorInfo
@@ -41,7 +41,7 @@ class Result:
     planes: tuple[Tensor, ...]
     """(1, height, width) each, as `color.rgb_to_planes` gives them."""
     computed_share: float
-    """Pixels that went through the network, their surroundings included, over pixels of the frame; at most 1."""
+    """What went through the network, surroundings included, over what a whole frame would be; at most 1."""
     waited_seconds: float
     """How long the thread stood still for the frame before."""
 
@@ -102,16 +102,15 @@ class SequenceUpscaler:
         return result
 
     def _upscale(self, step: Step, previous: Step | None) -> Result:
-        parts: list[Rectangle] | None = None
+        parts: Parts | None = None
         if previous is not None and self._reuse:
             cells = changed_cells(previous.planes, step.planes)
             if cells is None:
                 before, waited_seconds = _wait(previous)
                 return replace(before, computed_share=0.0, waited_seconds=waited_seconds)
             height, width = step.planes[0].shape[-2:]
-            parts = rectangles_to_compute(
-                cells, width_px=width, height_px=height, halo_px=self._engine.execution.halo_px
-            )
+            halo_px = self._engine.execution.halo_px
+            parts = rectangles_to_compute(cells, Costs(width_px=width, height_px=height, halo_px=halo_px))
         chroma, bit_depth, color = step.format
         rgb = planes_to_rgb(step.planes, chroma=chroma, bit_depth=bit_depth, color=color)
         if self._quarter_turns:
@@ -120,10 +119,10 @@ class SequenceUpscaler:
             return self._result(self._engine.upscale_whole(rgb))
         return self._upscale_parts(rgb, parts, previous)
 
-    def _upscale_parts(self, rgb: Tensor, parts: Sequence[Rectangle], previous: Step) -> Result:
+    def _upscale_parts(self, rgb: Tensor, parts: Parts, previous: Step) -> Result:
         """The frame before with `parts`, given in the source's orientation, computed anew."""
         height, width = previous.planes[0].shape[-2:]
-        turned = [part.turned(self._quarter_turns, width_px=width, height_px=height) for part in parts]
+        turned = [part.turned(self._quarter_turns, width_px=width, height_px=height) for part in parts.rectangles]
         # Computed before the wait, so that two frames are in work at once.
         results = self._engine.upscale_parts(rgb, turned)
         before, waited_seconds = _wait(previous)
@@ -137,10 +136,8 @@ class SequenceUpscaler:
             if not torch.equal(whole.rgb, out):
                 self._reuse, self.is_reuse_refuted = False, True
             return self._result(whole, waited_seconds=waited_seconds)
-        halo_px = self._engine.execution.halo_px
-        seen_px = sum((p.bottom - p.top + 2 * halo_px) * (p.right - p.left + 2 * halo_px) for p in parts)
-        share = min(1.0, seen_px / (height * width))
-        return self._result(Upscaled(out, is_redone=False), computed_share=share, waited_seconds=waited_seconds)
+        patched = Upscaled(out, is_redone=False)
+        return self._result(patched, computed_share=parts.share, waited_seconds=waited_seconds)
 
     def _result(self, upscaled: Upscaled, *, computed_share: float = 1.0, waited_seconds: float = 0.0) -> Result:
         chroma, bit_depth, color = self._output

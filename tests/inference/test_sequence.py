@@ -103,13 +103,15 @@ def test_reuse_gives_the_very_bytes_of_whole_frames(form: Format, quarter_turns:
     assert sum(result.computed_share for result in reused) < 0.7 * len(frames)
 
 
-def test_in_bf16_too() -> None:
-    frames = wandering(still(), 8)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_in_either_precision(precision: Precision) -> None:
+    frames = wandering(still(), 12)
 
-    whole = upscale(upscaler(reuse=False, precision="bf16"), frames)
-    reused = upscale(upscaler(reuse=True, precision="bf16"), frames)
+    whole = upscale(upscaler(reuse=False, precision=precision), frames)
+    reused = upscale(upscaler(reuse=True, precision=precision), frames)
 
     assert all(all(map(torch.equal, one.planes, other.planes)) for one, other in zip(whole, reused, strict=True))
+    assert sum(result.computed_share for result in reused) < 0.5 * len(frames)
 
 
 @pytest.mark.parametrize("plane", [0, 1, 2])
