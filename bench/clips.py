@@ -24,11 +24,15 @@ Picture = NDArray[np.uint8]
 """A frame as PyAV's ``yuv420p`` array: (height · 3 / 2, width)."""
 
 
-def reference_clip(name: str) -> Path | None:
-    """A video of the reference media (``SR_REFERENCE_MEDIA``, else beside the checkout); None when it is not there."""
+def reference_media() -> Path:
+    """The folder of reference media: ``SR_REFERENCE_MEDIA``, else beside the checkout. May not exist."""
     folder = os.environ.get("SR_REFERENCE_MEDIA")
-    media = Path(folder) if folder else Path(__file__).parents[2] / "shared" / "media"
-    path = media / "video" / name
+    return Path(folder) if folder else Path(__file__).parents[2] / "shared" / "media"
+
+
+def reference_clip(name: str) -> Path | None:
+    """A video of the reference media; None when it is not there."""
+    path = reference_media() / "video" / name
     return path if path.is_file() else None
 
 
@@ -50,9 +54,9 @@ def write_clip(
         sound: whether there is a tone, too.
     """
     if source is None:
-        pictures = _drift(size_px)
+        pictures = drifting_pictures(size_px)
     else:
-        pictures, size_px, rate = _there_and_back(source)
+        pictures, size_px, rate = pictures_of(source)
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=rate)
         tone = container.add_stream("aac", rate=_SOUND_RATE_HZ, layout="mono") if sound else None
@@ -74,7 +78,7 @@ def write_clip(
     return path
 
 
-def _there_and_back(source: Path) -> tuple[Iterator[Picture], tuple[int, int], Fraction]:
+def pictures_of(source: Path) -> tuple[Iterator[Picture], tuple[int, int], Fraction]:
     """Endless pictures without a cut where the source begins anew; the source's size in pixels and its rate."""
     with av.open(str(source)) as container:
         stream = container.streams.video[0]
@@ -87,7 +91,7 @@ def _there_and_back(source: Path) -> tuple[Iterator[Picture], tuple[int, int], F
     return cycle(chain(held, held[-2:0:-1])), size_px, rate
 
 
-def _drift(size_px: tuple[int, int]) -> Iterator[Picture]:
+def drifting_pictures(size_px: tuple[int, int]) -> Iterator[Picture]:
     """Endless pictures: a window that moves over smoothed noise, finely textured as a photograph is."""
     width, height = size_px
     noise = np.random.default_rng(1).normal(0, 1, (2 * height, 2 * width))

@@ -72,15 +72,13 @@ class Job:
         self._file = self._manifest.fetch(receipt, self._scratch)
         self._read = read_lossless if receipt.carrier == "lossless" else read_copied
         self._frames = self._manifest.frames()
-        self._upscaler = FrameUpscaler(self.plan, weights)
+        self._weights = weights
         self._decoded = list(self._decode())
         self._upscaled = self._run_model(keep=True)
 
     def round(self) -> Round:
         """Measures the three in turn."""
-        return Round(
-            model=self._measure(self._run_model), codec=self._measure(self._run_codec), stage=self._run_stage()
-        )
+        return Round(model=self.model_run(reuse=True)[0], codec=self._measure(self._run_codec), stage=self._run_stage())
 
     def _measure(self, work: Callable[[], object]) -> Run:
         busy_before, own_before, started = _busy_seconds(), _own_seconds(), time.monotonic()
@@ -93,8 +91,19 @@ class Job:
     def _decode(self) -> Iterator[Planes]:
         return self._read(self._file, self._frames, self._chunk.start_frame, self._chunk.end_frame)
 
-    def _run_model(self, *, keep: bool = False) -> list[Planes]:
-        upscaler = self._upscaler
+    def model_run(self, *, reuse: bool) -> tuple[Run, float]:
+        """Measures the network alone; also returns how many frames' worth went through it."""
+        upscaler = FrameUpscaler(self.plan, self._weights, reuse=reuse)
+        return self._measure(lambda: self._run_model(upscaler)), upscaler.computed_frames
+
+    def stage_run(self, *, reuse: bool) -> tuple[Run, list[str]]:
+        """Measures the stage; also returns the SHA-256 of the segments that it wrote."""
+        run = self._run_stage(reuse=reuse)
+        receipts = self._manifest.receipts(Stage.UPSCALE, range(len(self.plan.segments)))
+        return run, [receipts[index].sha256 for index in sorted(receipts)]
+
+    def _run_model(self, upscaler: FrameUpscaler | None = None, *, keep: bool = False) -> list[Planes]:
+        upscaler = upscaler or FrameUpscaler(self.plan, self._weights)
         results = overlap(
             map(upscaler.step, self._decoded),
             upscaler.upscale,
@@ -122,12 +131,12 @@ class Job:
                         next(decoded)
                         writer.write(self._upscaled[index])
 
-    def _run_stage(self) -> Run:
+    def _run_stage(self, *, reuse: bool = True) -> Run:
         store = self._manifest.store
         for prefix in (layout.receipts_prefix(Stage.UPSCALE), layout.data_prefix(Stage.UPSCALE)):
             for info in list(store.list(prefix)):
                 store.delete(info.key)
-        return self._measure(lambda: upscale(self._manifest, 0, scratch=self._scratch))
+        return self._measure(lambda: upscale(self._manifest, 0, scratch=self._scratch, reuse=reuse))
 
 
 def measure(
