@@ -44,19 +44,21 @@ def write_clip(
     size_px: tuple[int, int],
     rate: Fraction = Fraction(30),
     sound: bool = False,
+    scale: bool = False,
 ) -> Path:
     """Writes an 8-bit H.264 clip of exactly `frames` frames, and returns its path.
 
     Args:
         source: played forward and backward until there are enough frames; None makes a picture that drifts.
-        size_px: (width, height), both even; only what a made picture has, a source keeps its own.
+        size_px: (width, height), both even; what a made picture has, and a source that is to `scale`.
         rate: frames per second; a source keeps its own.
         sound: whether there is a tone, too.
+        scale: whether a source is scaled to `size_px` instead of keeping its own size.
     """
     if source is None:
         pictures = drifting_pictures(size_px)
     else:
-        pictures, size_px, rate = pictures_of(source)
+        pictures, size_px, rate = pictures_of(source, size_px if scale else None)
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=rate)
         tone = container.add_stream("aac", rate=_SOUND_RATE_HZ, layout="mono") if sound else None
@@ -78,17 +80,22 @@ def write_clip(
     return path
 
 
-def pictures_of(source: Path) -> tuple[Iterator[Picture], tuple[int, int], Fraction]:
-    """Endless pictures without a cut where the source begins anew; the source's size in pixels and its rate."""
+def pictures_of(
+    source: Path, size_px: tuple[int, int] | None = None
+) -> tuple[Iterator[Picture], tuple[int, int], Fraction]:
+    """Endless pictures without a cut where the source begins anew; their size in pixels, and the source's rate.
+
+    `size_px` is what they are scaled to; None keeps the source's size.
+    """
     with av.open(str(source)) as container:
         stream = container.streams.video[0]
         rate = Fraction(stream.average_rate or 25)
+        width, height = size_px or (stream.codec_context.width, stream.codec_context.height)
         held = [
-            cast(Picture, frame.to_ndarray(format="yuv420p"))
+            cast(Picture, frame.to_ndarray(format="yuv420p", width=width, height=height))
             for frame in islice(container.decode(stream), _HELD_FRAMES)
         ]
-        size_px = stream.codec_context.width, stream.codec_context.height
-    return cycle(chain(held, held[-2:0:-1])), size_px, rate
+    return cycle(chain(held, held[-2:0:-1])), (width, height), rate
 
 
 def drifting_pictures(size_px: tuple[int, int]) -> Iterator[Picture]:

@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.clips import reference_clip, reference_media, write_clip
+from bench.job import Job
 from bench.machine import describe, machine, write_results
-from bench.overlap import Job
 from bench.rounds import MOST_DISTURBANCE
 from bench.scenes import fixed_camera, screen_recording
 from sr_core.types import Settings

@@ -15,9 +15,9 @@ from bench.clips import write_clip
 from bench.command import CommandFailed, sr
 from bench.compare import Comparison, area_average, compare, expected_tags, psnr_db
 from bench.fidelity import Outcome, check
+from bench.job import Job
 from bench.machine import machine
 from bench.memory import DiskUse, Measured, folder_bytes, growth, tiny_network
-from bench.overlap import Job
 from bench.rounds import Figure, Round, Run, combined_fps
 
 FRAMES = 12

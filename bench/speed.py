@@ -1,0 +1,147 @@
+"""Speed beside the loop that scripts use and beside the machine's limit: ``python -m bench.speed [--json FILE]``.
+
+For each network and size, on the same frames (bikes, scaled), with the same encoder settings, in one run:
+
+- plain: `bench.plain_loop`, the usual script: fp32, frame by frame, numpy, a pipe to ffmpeg;
+- model: the network alone, frames decoded beforehand, nothing reused; as a part of the machine's matrix-product rate;
+- codec: decoding and encoding without a network;
+- stage: `sr upscale` from the chunk file to the receipts; beside what model and codec allow, and beside the plain loop.
+
+On a CPU model and codec share the cores, so they allow 1 / (1/model + 1/codec); on a GPU the lesser of the two. The
+rounds take the four in turn; figures are medians of the quiet rounds (`bench.rounds`). The number of frames follows
+from what a frame costs (`--work`).
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from bench.clips import reference_clip, reference_media, write_clip
+from bench.job import Job, wait_for_quiet
+from bench.machine import describe, machine, write_results
+from bench.peak import matrix_peak_flops
+from bench.plain_loop import network_of, plain_loop
+from bench.speeds import HEADER, Speed, SpeedRound
+from sr_core.models.catalogue import shipped
+from sr_core.models.compact import Compact
+from sr_core.models.describe import describe as describe_model
+from sr_core.models.loading import load
+
+SIZES_PX = ("320x180", "640x360", "1280x720", "1920x1080")
+_FEWEST_FRAMES, _MOST_FRAMES = 4, 96
+_PLAIN_FEWER = 4
+"""The plain loop runs on so many times fewer frames: it has no start-up worth speaking of beside its frames."""
+
+
+def frame_count(flops_per_frame: float, flops_per_second: float, work_seconds: float) -> int:
+    """Frames that take the network about `work_seconds`, within bounds."""
+    return max(_FEWEST_FRAMES, min(_MOST_FRAMES, round(work_seconds * flops_per_second / flops_per_frame)))
+
+
+def measure(
+    model: str, size_px: tuple[int, int], *, preset: str, work_seconds: float, rounds: int, wait_seconds: float
+) -> Speed | None:
+    """Measures one network on frames of one size; None where a single frame takes longer than `work_seconds`."""
+    spec, weights = describe_model(model), None if model in shipped() else Path(model)
+    network = load(spec, weights)
+    with tempfile.TemporaryDirectory(prefix="sr-bench-") as temporary:
+        folder = Path(temporary)
+        probe = Job.describe_execution(model)
+        peak = matrix_peak_flops(probe, seconds=0.5)
+        flops = 2.0 * spec.macs_per_pixel * size_px[0] * size_px[1]
+        if flops / peak > work_seconds:
+            return None
+        frames = frame_count(flops, peak, work_seconds)
+        clip = write_clip(folder / "clip.mp4", reference_clip("bikes.mp4"), frames=frames, size_px=size_px, scale=True)
+        job = Job(clip, folder, preset=preset, model=model)
+        plain_network, origin = network_of(network) if isinstance(network, Compact) else (network, "sr_core")
+        plain_frames = max(2, frames // _PLAIN_FEWER)
+        taken = []
+        for _ in range(rounds):
+            wait_for_quiet(wait_seconds)
+            taken.append(
+                SpeedRound(
+                    peak_flops=matrix_peak_flops(probe, seconds=0.5),
+                    plain=job.measure(
+                        lambda: plain_loop(
+                            clip,
+                            folder / "plain.mp4",
+                            plain_network,
+                            frames=plain_frames,
+                            crf=job.crf,
+                            preset=preset,
+                            device=probe.device,
+                        ),
+                        frames=plain_frames,
+                    ),
+                    model=job.model_run(reuse=False)[0],
+                    codec=job.codec_run(),
+                    stage=job.stage_run(reuse=True)[0],
+                )
+            )
+    return Speed(
+        network=spec.name,
+        width_px=size_px[0],
+        height_px=size_px[1],
+        scale=spec.scale,
+        frames=frames,
+        preset=preset,
+        device=probe.device,
+        precision=probe.precision,
+        flops_per_frame=flops,
+        plain_network=origin,
+        rounds=tuple(taken),
+    )
+
+
+def default_models() -> list[str]:
+    """Every network that ships, then the reference weights that are there."""
+    weights = reference_media() / "weights"
+    return [*shipped(), *(str(path) for path in sorted(weights.glob("*.pth")))]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the table."""
+    options = _parser().parse_args(arguments)
+    facts = machine()
+    print(describe(facts))
+    print(HEADER, flush=True)
+    speeds = []
+    for model in options.model or default_models():
+        for size in options.size or SIZES_PX:
+            width, height = map(int, size.split("x"))
+            speed = measure(
+                model,
+                (width, height),
+                preset=options.preset,
+                work_seconds=options.work,
+                rounds=options.rounds,
+                wait_seconds=options.wait,
+            )
+            if speed is None:
+                print(f"{Path(model).stem:<28} {size}: skipped, a frame takes more than {options.work:g} s", flush=True)
+                continue
+            print(speed.line(), flush=True)
+            speeds.append(speed)
+    if options.json:
+        write_results(options.json, facts, {"speeds": [{**asdict(each), **each.figures()} for each in speeds]})
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench.speed", description=__doc__.splitlines()[0])
+    parser.add_argument("--model", action="append", metavar="NAME|PATH", help="may be repeated (all)")
+    parser.add_argument("--size", action="append", metavar="WxH", help=f"may be repeated ({', '.join(SIZES_PX)})")
+    parser.add_argument("--preset", default="veryfast", metavar="P", help="of the encoder (%(default)s)")
+    parser.add_argument("--work", type=float, default=8, metavar="S", help="network seconds a round (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="(%(default)s)")
+    parser.add_argument("--wait", type=float, default=0, metavar="S", help="for quiet before a round (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
