@@ -45,8 +45,21 @@ class Compact(nn.Module):
         out = x.to(next(self.parameters()).dtype)
         for layer in self.body:
             out = layer(out)
-        skip = F.interpolate(x, scale_factor=self.scale, mode="nearest")
-        return skip + F.pixel_shuffle(out, self.scale)
+        if torch.is_grad_enabled():
+            return F.interpolate(x, scale_factor=self.scale, mode="nearest") + F.pixel_shuffle(out, self.scale)
+        return _shuffled_onto(x, out, self.scale)
+
+
+def _shuffled_onto(x: Tensor, out: Tensor, scale: int) -> Tensor:
+    """The nearest-neighbour enlargement of `x` plus the pixel shuffle of `out`, in one pass that writes planar pixels.
+
+    Equal to the last bit to doing the three one after another, in less than half of their time (bench/README.md).
+    """
+    count, channels, height, width = x.shape
+    result = torch.empty((count, channels, height, scale, width, scale), dtype=x.dtype, device=x.device)
+    details = out.view(count, channels, scale, scale, height, width).permute(0, 1, 4, 2, 5, 3)
+    torch.add(details, x[:, :, :, None, :, None], out=result)
+    return result.view(count, channels, height * scale, width * scale)
 
 
 def _activation(name: str, feature_count: int) -> nn.Module:
