@@ -63,6 +63,9 @@ ENV_CACHE = "SR_CACHE"
 ENV_MODELS = "SR_MODELS"
 """Where network weights that do not ship with the package are looked up: a directory or an S3 prefix."""
 
+ENV_BATCH_JOB_ID = "AWS_BATCH_JOB_ID"
+"""Set by AWS Batch in every job: the job's id."""
+
 JOBS_PREFIX = "jobs/"
 """Where the job folders lie in the work bucket, each under its job id."""
 

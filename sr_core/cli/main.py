@@ -9,7 +9,7 @@ import json
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import NoReturn
 
@@ -17,6 +17,7 @@ from sr_core import __version__
 from sr_core.cli.signals import interruptible
 from sr_core.contract import FLAG_CHUNK, FLAG_JOB, PROGRAM, ExitCode, Stage
 from sr_core.errors import HostCapacity, InputError, Interrupted, SrError
+from sr_core.interruption import Interruption
 from sr_core.types import Settings
 
 _DESCRIPTION = "Upscales video two to four times, keeping every frame, its time, and everything else in the file."
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     try:
         # Before the import: torch takes seconds, and a request to stop must not be lost on the way.
-        with interruptible() if options.is_work else nullcontext() as options.interruption:
+        with _interruptible(options) if options.is_work else nullcontext() as options.interruption:
             command = import_module(f"sr_core.cli.{options.module}")
             command.run(options)
     except SrError as error:
@@ -63,6 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _tell(error, ExitCode.INTERNAL, as_json=options.json)
         return ExitCode.INTERNAL
     return ExitCode.OK
+
+
+def _interruptible(options: argparse.Namespace) -> AbstractContextManager[Interruption]:
+    def tell(error: Interrupted) -> None:
+        _tell(error, error.exit_code, as_json=options.json, retry_helps=error.retry_helps)
+        sys.stdout.flush()
+
+    return interruptible(tell=tell)
 
 
 def _tell(error: Exception, code: ExitCode, *, as_json: bool, retry_helps: bool = False) -> None:

@@ -1,19 +1,35 @@
-"""Turns SIGTERM and Ctrl-C into a request to stop; the only place that installs signal handlers."""
+"""Asks the command to stop on SIGTERM, Ctrl-C or a Spot notice, and leaves for it when it does not get there in time.
 
+The only place that installs signal handlers. What a stage does when it is asked is the stage's business.
+"""
+
+import os
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from sr_core.interruption import Interruption
+from sr_core.cli.spot_notice import MetadataService, watch_for_notice
+from sr_core.contract import ENV_BATCH_JOB_ID
+from sr_core.errors import Interrupted
+from sr_core.interruption import PUT_AWAY_SECONDS, Interruption
 
-TERM_GRACE_SECONDS = 20.0
-"""AWS Batch sends SIGKILL 30 s after SIGTERM; the rest is for putting the last segment away."""
+TERM_GRACE_SECONDS = 30.0 - PUT_AWAY_SECONDS
+"""AWS Batch sends SIGKILL 30 s after SIGTERM."""
+OVERDUE_SECONDS = 7.0
+"""After the grace. Of `PUT_AWAY_SECONDS`, the rest is for ending: killed, a job would seem to have lacked memory."""
+_LOOK_SECONDS = 0.5
 
 
 @contextmanager
-def interruptible() -> Iterator[Interruption]:
-    """An interruption that SIGTERM requests with some grace and Ctrl-C with none; a second Ctrl-C stops at once."""
+def interruptible(*, tell: Callable[[Interrupted], None]) -> Iterator[Interruption]:
+    """An interruption that SIGTERM and, on AWS Batch, the Spot notice request with some grace, and Ctrl-C with none.
+
+    A second Ctrl-C stops at once. Whoever has not stopped when the grace is long over, because a transfer hangs, say,
+    is not waited for: `tell` is called in a thread of its own, and the process ends with the error's exit code. Nothing
+    is lost by that: data appears whole or not at all, and its receipt after it.
+    """
     interruption = Interruption()
 
     def on_term(_number: int, _frame: FrameType | None) -> None:
@@ -23,9 +39,30 @@ def interruptible() -> Iterator[Interruption]:
         interruption.request("Ctrl-C", grace_seconds=0)
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    before = signal.signal(signal.SIGTERM, on_term), signal.signal(signal.SIGINT, on_int)
+    with _watched(interruption, tell):
+        before = signal.signal(signal.SIGTERM, on_term), signal.signal(signal.SIGINT, on_int)
+        try:
+            yield interruption
+        finally:
+            signal.signal(signal.SIGTERM, before[0])
+            signal.signal(signal.SIGINT, before[1])
+
+
+@contextmanager
+def _watched(interruption: Interruption, tell: Callable[[Interrupted], None]) -> Iterator[None]:
+    ended = threading.Event()
+
+    def leave_when_overdue() -> None:
+        while not ended.wait(_LOOK_SECONDS):
+            if interruption.seconds_left < -OVERDUE_SECONDS:
+                tell(interruption.error())
+                os._exit(Interrupted.exit_code)
+
+    threading.Thread(target=leave_when_overdue, name="overdue", daemon=True).start()
+    if ENV_BATCH_JOB_ID in os.environ:  # nobody else's machine is taken back
+        arguments = MetadataService.from_environment(), interruption, ended
+        threading.Thread(target=watch_for_notice, args=arguments, name="spot-notice", daemon=True).start()
     try:
-        yield interruption
+        yield
     finally:
-        signal.signal(signal.SIGTERM, before[0])
-        signal.signal(signal.SIGINT, before[1])
+        ended.set()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from sr_core import __version__, layout
-from sr_core.contract import Stage
+from sr_core.contract import ENV_BATCH_JOB_ID, Stage
 from sr_core.manifest import Manifest
 from sr_core.models.catalogue import file_digest
 from sr_core.types import Receipt, Timing
@@ -39,7 +39,7 @@ def commit(
         frame_count=frame_count,
         plan_digest=manifest.plan_digest,
         fingerprint=(("sr_core", __version__), *fingerprint),
-        machine=os.environ.get("AWS_BATCH_JOB_ID") or platform.node(),
+        machine=os.environ.get(ENV_BATCH_JOB_ID) or platform.node(),
         timing=timing,
         carrier=carrier,
         notes=tuple(notes),

@@ -30,7 +30,7 @@ def encode(
     Raises:
         InputError: there is no such chunk.
         IntegrityError: a segment of the chunk is not upscaled, or its data is damaged.
-        Interrupted: asked to stop.
+        Interrupted: asked to stop; the segment in hand is finished if there is time, and dropped otherwise.
     """
     plan = manifest.plan()
     chunk = plan.chunk(chunk_index)
@@ -67,12 +67,15 @@ def _encode_segment(
 ) -> Receipt:
     started = time.monotonic()
     mezzanine = manifest.fetch(upscaled, scratch)
+    encoding_since = time.monotonic()
     path = scratch / f"delivery-{segment.index:05d}.mkv"
     with SegmentWriter.of_plan(path, plan, plan.delivery) as writer:
         for frame in read_segment(mezzanine):
             writer.write(frame)
             progress(Stage.ENCODE, segment.start_frame + writer.frame_count, plan.video.frame_count)
-            interruption.check()
+            seconds_per_frame = (time.monotonic() - encoding_since) / writer.frame_count
+            remaining_frames = segment.frame_count - writer.frame_count
+            interruption.check(needed_seconds=seconds_per_frame * remaining_frames)
         if writer.frame_count != segment.frame_count:
             raise IntegrityError(
                 f"segment {segment.index} decodes to {writer.frame_count} frames, not {segment.frame_count}"

@@ -72,6 +72,10 @@ class Running:
     def kill(self) -> None:
         self.process.kill()
 
+    def terminate(self) -> None:
+        """Asks it to stop, with SIGTERM."""
+        self.process.terminate()
+
     def wait_for_frames(self, count: int, *, seconds: float = _TIMEOUT_SECONDS) -> None:
         """Until the command has begun to upscale so many."""
         deadline = time.monotonic() + seconds

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sr_core.contract import REQUEST_KEY, ExitCode
+from sr_core.contract import REQUEST_KEY, ExitCode, Stage
 from sr_core.layout import model_key
 from sr_core.storage import open_store
 from sr_core.types import Settings
@@ -73,9 +73,9 @@ def submit(job: Job, uri: str, *, output: str, source: str | None = None, **sett
     store.put_bytes(REQUEST_KEY, request.to_json())
 
 
-def finished_segments(folder: Path) -> set[int]:
+def finished_segments(folder: Path, stage: Stage = Stage.UPSCALE) -> set[int]:
     """Segments that the job in `folder` has receipts of."""
-    return {int(path.stem) for path in folder.glob(f"{WORK_FOLDER}/*/receipts/upscale/*.json")}
+    return {int(path.stem) for path in folder.glob(f"{WORK_FOLDER}/*/receipts/{stage}/*.json")}
 
 
 def unfinished_frames(folder: Path) -> int:

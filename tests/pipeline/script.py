@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sr_core.cli import run as run_command
+from sr_core.cli import signals as stopping
+from sr_core.cli import spot_notice
 from sr_core.cli import stage as stage_command
 from sr_core.contract import Stage
 from sr_core.inference.upscaler import FrameUpscaler
@@ -46,6 +48,10 @@ class Script:
     signals: tuple[signal.Signals, ...] = ()
     frame_seconds: float = 0.0
     """How much longer than it takes upscaling a frame shall take."""
+    poll_seconds: float = spot_notice.POLL_SECONDS
+    """How often the metadata service is asked for a Spot notice."""
+    grace_seconds: float = stopping.TERM_GRACE_SECONDS
+    """What SIGTERM leaves, and what comes after it, in the same proportion."""
     meet_at: tuple[str, Path, int] | None = None
     """Before the edge of that name, wait until so many processes are there; the folder is their meeting place."""
     file_limit_bytes: int | None = None
@@ -80,6 +86,9 @@ class Player:
     def install(self) -> None:
         # What a killed process wrote stays; only a loss of power would take it.
         _wrap(os, "fsync", lambda _: lambda _: None)
+        stopping.OVERDUE_SECONDS *= self._script.grace_seconds / stopping.TERM_GRACE_SECONDS
+        stopping.TERM_GRACE_SECONDS = self._script.grace_seconds
+        spot_notice.POLL_SECONDS = self._script.poll_seconds
         if self._script.every_edge:
             self._watch_system()
         for store in (LocalStore, S3Store):

@@ -103,6 +103,8 @@ def test_stopped_with_a_mezzanine(
     assert stopped.code == ExitCode.INTERRUPTED
     missing = unfinished_frames(sr.folder)
     assert missing == (SEGMENT_FRAMES[1] if frames == 5 else 0)
+    if stage == Stage.ENCODE:  # the segment in hand is finished there, too
+        assert finished_segments(sr.folder, Stage.ENCODE) == ({0} if frames == 5 else {0, 1})
 
     again = job.run(sr, *more)
 

@@ -1,0 +1,116 @@
+"""Asking a machine's metadata service whether the machine is taken back."""
+
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from sr_core.cli.spot_notice import ENV_ENDPOINT, MetadataService
+from sr_core.errors import InputError
+from tests.metadata_service import MetadataServer, machine
+
+__all__ = ["machine"]
+
+
+@pytest.fixture
+def service(machine: MetadataServer) -> MetadataService:
+    return MetadataService(machine.endpoint)
+
+
+def test_no_notice(service: MetadataService, machine: MetadataServer) -> None:
+    assert service.spot_notice() is None
+    assert service.spot_notice() is None
+
+    # It took one token, and a question each time.
+    notice = "GET /latest/meta-data/spot/instance-action"
+    assert machine.questions == ["PUT /latest/api/token", notice, notice]
+
+
+def test_a_notice_says_how_long_the_machine_stays(service: MetadataService, machine: MetadataServer) -> None:
+    machine.reclaim(seconds=120)
+
+    notice = service.spot_notice()
+
+    assert notice is not None
+    assert notice.action == "terminate"
+    assert 110 < notice.seconds_left <= 120
+
+
+def test_an_expired_token_is_renewed(service: MetadataService, machine: MetadataServer) -> None:
+    service.spot_notice()
+    machine.forget_tokens()
+    machine.reclaim(seconds=120)
+
+    assert service.spot_notice() is not None
+
+
+@pytest.mark.parametrize("content", [b"", b"going", b"[]", b'{"action": "stop"}', b'{"action": "stop", "time": 7}'])
+def test_a_notice_that_cannot_be_read_is_one_all_the_same(
+    service: MetadataService, machine: MetadataServer, content: bytes
+) -> None:
+    machine.notice = content
+
+    notice = service.spot_notice()
+
+    assert notice is not None
+    assert 0 < notice.seconds_left <= 30
+
+
+@pytest.mark.parametrize("status", [401, 403, 500, 503])
+def test_a_service_that_refuses_is_silence(service: MetadataService, machine: MetadataServer, status: int) -> None:
+    machine.reclaim(seconds=120)
+    machine.status = status
+
+    assert service.spot_notice() is None
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Somebody listens there and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_service_that_is_not_there_is_silence(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sr_core.cli.spot_notice._TIMEOUT_SECONDS", 0.05)
+    assert MetadataService(f"http://127.0.0.1:{port}").spot_notice() is None
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        closed = server.getsockname()[1]
+    assert MetadataService(f"http://127.0.0.1:{closed}").spot_notice() is None
+
+
+def test_a_proxy_has_no_say(machine: MetadataServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv(ENV_ENDPOINT, f"{machine.endpoint}/")
+    machine.reclaim(seconds=120)
+
+    assert MetadataService.from_environment().spot_notice() is not None
+
+
+def test_the_time_is_utc_whatever_the_machine_thinks(
+    service: MetadataService, machine: MetadataServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        machine.reclaim(seconds=120)
+        assert machine.notice is not None
+        machine.notice = machine.notice.replace(b"Z", b"")
+
+        notice = service.spot_notice()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert notice is not None
+    assert 110 < notice.seconds_left <= 120
+
+
+@pytest.mark.parametrize("endpoint", ["169.254.169.254", "https://169.254.169.254", "http://", "http://a:b"])
+def test_an_address_that_is_none_is_told(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENV_ENDPOINT, endpoint)
+
+    with pytest.raises(InputError, match=f"^{ENV_ENDPOINT} is '{endpoint}'; write http://host:port"):
+        MetadataService.from_environment()
