@@ -1,13 +1,11 @@
 """`sr extract|upscale|encode|assemble --job URI`: one stage, on any store. This is what AWS Batch runs."""
 
 import argparse
-import os
-import tempfile
 from pathlib import Path
 
 from sr_core.cli.output import note, progress_display, show, show_json
-from sr_core.contract import ENV_SCRATCH, Stage
-from sr_core.errors import InputError
+from sr_core.cli.scratch import scratch_folder
+from sr_core.contract import Stage
 from sr_core.interruption import Interruption
 from sr_core.manifest import Manifest
 from sr_core.progress import Progress
@@ -17,8 +15,8 @@ from sr_core.types import Receipt
 
 def run(options: argparse.Namespace) -> None:
     manifest = Manifest(open_store(options.job))
-    with progress_display() as progress, _scratch() as scratch:
-        answer, text = _run_stage(options, manifest, Path(scratch), progress, options.interruption)
+    with progress_display() as progress, scratch_folder() as scratch:
+        answer, text = _run_stage(options, manifest, scratch, progress, options.interruption)
     if options.json:
         show_json(answer)
     else:
@@ -72,11 +70,3 @@ def _receipts(receipts: dict[int, Receipt]) -> tuple[dict[str, object], str]:
         {"receipts": [receipt.model_dump(mode="json") for _, receipt in sorted(receipts.items())]},
         f"{len(receipts)} segments, {frames} frames",
     )
-
-
-def _scratch() -> "tempfile.TemporaryDirectory[str]":
-    """A folder for this process's temporary files, in the one place that a container may write to."""
-    parent = os.environ.get(ENV_SCRATCH)
-    if parent is not None and not Path(parent).is_dir():
-        raise InputError(f"{ENV_SCRATCH} names {parent}, which is not a folder")
-    return tempfile.TemporaryDirectory(prefix="sr-", dir=parent)

@@ -12,6 +12,7 @@ from sr_core.manifest import Manifest
 from sr_core.progress import Progress, silent
 from sr_core.stages.commit import commit
 from sr_core.stages.overlap import overlap
+from sr_core.storage import fetch_shared
 from sr_core.timestamps import FrameTable
 from sr_core.types import Chunk, Plan, Receipt, Segment, Timing
 from sr_core.video.frames import Planes
@@ -73,7 +74,9 @@ class _Worker:
         file, carrier = self._chunk_file(chunk)
         frames = self._manifest.frames()
         weights = (
-            self._manifest.store.fetch(self._plan.model.stored_key, self._scratch, sha256=self._plan.model.sha256)
+            fetch_shared(
+                self._manifest.store, self._plan.model.stored_key, self._scratch, sha256=self._plan.model.sha256
+            )
             if self._plan.model.stored_key
             else None
         )

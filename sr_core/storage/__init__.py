@@ -8,6 +8,7 @@ Sources and results lie outside of job folders and have functions of their own.
 
 from sr_core.storage.base import ObjectInfo, ObjectNotFound, Store
 from sr_core.storage.files import check_publishable, fetch_source, is_published, publish, source_version
+from sr_core.storage.host_cache import fetch_shared
 from sr_core.storage.open import open_store
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "ObjectNotFound",
     "Store",
     "check_publishable",
+    "fetch_shared",
     "fetch_source",
     "is_published",
     "open_store",

@@ -24,6 +24,7 @@ from sr_core.storage.disk import (
     settle_folder,
     sha256_of,
 )
+from sr_core.storage.host_cache import HostCache
 from sr_core.storage.open import is_s3, local_path, parse_s3_uri
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def source_version(uri: str) -> str:
 def fetch_source(uri: str, folder: Path, *, version: str | None = None) -> Path:
     """Returns a local file with the content of `uri`, to be read only.
 
-    A local file is its own; an object is downloaded to `folder` (made if need be) as ``source`` with its suffix.
+    A local file is its own; an object is downloaded to `folder` (made if need be) as ``source`` with its suffix, or
+    taken from the machine's cache if it has one. S3 is asked for it in any case, so that nobody gets what he may not.
     With `version` (of `source_version`) only that content will do: an S3 version is fetched by its id, anything else is
     compared, which reads a local file once.
 
@@ -71,17 +73,25 @@ def fetch_source(uri: str, folder: Path, *, version: str | None = None) -> Path:
     if version is not None and _version(found) != version:
         raise _changed(uri)
     target = folder / f"{_SOURCE_STEM}{_suffix(key)}"
-    with disk_errors(target):
-        make_folder(folder)
-        with partial_file(folder) as file:
-            try:
-                bucket.download(key, file, version_id=version_id or found.version_id)
-            except ObjectNotFound:
-                raise _missing(uri) from None
-            file.flush()
-            if found.version_id is None and _version(_source_object(bucket, key, uri)) != _version(found):
-                raise _changed(uri)
-            Path(file.name).replace(target)
+
+    def download() -> None:
+        with disk_errors(target):
+            make_folder(folder)
+            with partial_file(folder) as file:
+                try:
+                    bucket.download(key, file, version_id=version_id or found.version_id)
+                except ObjectNotFound:
+                    raise _missing(uri) from None
+                file.flush()
+                if found.version_id is None and _version(_source_object(bucket, key, uri)) != _version(found):
+                    raise _changed(uri)
+                Path(file.name).replace(target)
+
+    cache = HostCache.from_environment()
+    if cache is None:
+        download()
+    else:
+        cache.provide(f"{uri} {_version(found)}", target, download)
     return target
 
 
