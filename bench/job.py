@@ -128,11 +128,20 @@ class Job:
                         next(decoded)
                         writer.write(self._upscaled[index])
 
-    def _run_stage(self, *, reuse: bool = True) -> Run:
+    @property
+    def uri(self) -> str:
+        """Address of the job folder."""
+        return self._manifest.store.uri
+
+    def forget_segments(self) -> None:
+        """Removes what upscale has done, so that it will do it again."""
         store = self._manifest.store
         for prefix in (layout.receipts_prefix(Stage.UPSCALE), layout.data_prefix(Stage.UPSCALE)):
             for info in list(store.list(prefix)):
                 store.delete(info.key)
+
+    def _run_stage(self, *, reuse: bool = True) -> Run:
+        self.forget_segments()
         return self.measure(lambda: upscale(self._manifest, 0, scratch=self._scratch, reuse=reuse))
 
 

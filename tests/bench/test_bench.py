@@ -10,6 +10,8 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from bench.clips import write_clip
 from bench.command import CommandFailed, sr
@@ -18,7 +20,12 @@ from bench.fidelity import Outcome, check
 from bench.job import Job
 from bench.machine import machine
 from bench.memory import DiskUse, Measured, folder_bytes, growth, tiny_network
+from bench.parts import parts_of
+from bench.plain_loop import plain_loop
 from bench.rounds import Figure, Round, Run, combined_fps
+from bench.speed import frame_count
+from bench.speeds import Speed, SpeedRound
+from sr_core.models.compact import Compact
 
 FRAMES = 12
 SIZE_PX = (64, 48)
@@ -319,3 +326,79 @@ def test_a_longer_clip_plays_the_source_forward_and_backward(source: Path, tmp_p
 
 def test_a_figure_says_what_it_was_measured_on() -> None:
     assert {"cpu", "cores", "torch", "av", "date", "load_average"} <= set(machine())
+
+
+class TestSpeed:
+    def test_ratios_are_taken_within_a_round_and_their_median_counts(self) -> None:
+        speed = _speed(
+            _speed_round(plain=1.0, model=10.0, stage=5.0),
+            _speed_round(plain=2.0, model=20.0, stage=5.0),
+            _speed_round(plain=1.0, model=10.0, stage=6.0),
+        )
+
+        figures = speed.figures()
+
+        assert figures["stage_over_plain"] == pytest.approx(5.0)
+        # 10 fps of 1 GFLOP a frame on a machine of 20 GFLOPS/s
+        assert figures["model_of_peak"] == pytest.approx(0.5)
+
+    @pytest.mark.parametrize(("device", "allowed_fps"), [("cpu", 8.0), ("cuda", 10.0)])
+    def test_model_and_codec_share_a_cpu_but_not_a_gpu(self, device: str, allowed_fps: float) -> None:
+        each = _speed_round(plain=1.0, model=10.0, stage=4.0)
+
+        assert _speed(each, device=device).figures()["stage_of_allowed"] == pytest.approx(4.0 / allowed_fps)
+
+    def test_the_plain_loop_gives_the_same_picture_as_the_pipeline(self, tmp_path: Path) -> None:
+        # Given a clip, and a network
+        clip = write_clip(tmp_path / "clip.mp4", None, frames=FRAMES, size_px=SIZE_PX)
+        torch.manual_seed(0)
+        network = Compact(scale=2, feature_count=4, conv_count=1)
+        save_file(network.state_dict(), tmp_path / "tiny.safetensors")
+
+        # When it goes through the loop and through the pipeline
+        plain_loop(clip, tmp_path / "plain.mp4", network, frames=FRAMES, crf=1, preset="ultrafast")
+        sr("run", clip, "-o", tmp_path / "ours.mp4", "--model", tmp_path / "tiny.safetensors", "--crf", "1")
+
+        # Then the pictures are alike: but for swscale's colours and two encoders
+        plain, ours = (_lumas(tmp_path / name) for name in ("plain.mp4", "ours.mp4"))
+        assert len(plain) == len(ours) == FRAMES
+        squares = [np.square(one - other).mean() for one, other in zip(plain, ours, strict=True)]
+        assert max(squares) < 9, "in squared codes of luma: 38 dB"
+
+    def test_frames_follow_from_their_cost(self) -> None:
+        assert frame_count(1e9, 100e9, 0.5) == 50
+        assert frame_count(1e12, 100e9, 1) == 4
+        assert frame_count(1e6, 100e9, 10) == 96
+
+    def test_parts_of_a_frame_are_all_there(self) -> None:
+        planes = [torch.zeros(1, *size, dtype=torch.uint8) for size in ((32, 48), (16, 24), (16, 24))]
+
+        seconds = parts_of(Compact(scale=2, feature_count=4, conv_count=1), planes, torch.float32)
+
+        assert {"inner convolutions", "activations", "RGB to planes", "network, whole"} < seconds.keys()
+        assert all(each >= 0 for each in seconds.values())
+
+
+def _speed_round(*, plain: float, model: float, stage: float) -> SpeedRound:
+    return SpeedRound(peak_flops=20e9, plain=_run(plain), model=_run(model), codec=_run(40.0), stage=_run(stage))
+
+
+def _speed(*rounds: SpeedRound, device: str = "cpu") -> Speed:
+    return Speed(
+        network="n",
+        width_px=2,
+        height_px=2,
+        scale=2,
+        frames=1,
+        preset="medium",
+        device=device,
+        precision="fp32",
+        flops_per_frame=1e9,
+        plain_network="sr_core",
+        rounds=rounds,
+    )
+
+
+def _lumas(path: Path) -> list[Any]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="gray").astype(np.float64) for frame in container.decode(video=0)]
