@@ -135,7 +135,7 @@ class DeployConfig(Part):
     network: Network = Network()
     pools: Pools = Pools()
     scratch_gib: int = Field(default=100, ge=50, le=16_384)
-    """gp3 volume of every machine; where the type has NVMe disks, those hold the scratch files instead."""
+    """gp3 volume of a CPU machine; where the type has NVMe disks, as all GPU types do, those hold the scratch files."""
     spot_attempts: int = Field(default=3, ge=1, le=10)
     """Times Batch starts a job on Spot before Step Functions moves it to On-Demand."""
     capacity_wait_seconds: int = Field(default=1200, ge=600, le=86_400)
@@ -174,6 +174,14 @@ class DeployConfig(Part):
         if self.network.kind == "existing" and len(self.network.subnet_ids) != len(self.zones):
             raise ValueError("an existing network needs one subnet for each entry of zones, in their order")
         return self
+
+    @field_validator("weights")
+    @classmethod
+    def _names_differ(cls, value: tuple[Weights, ...]) -> tuple[Weights, ...]:
+        names = [weights.path.name for weights in value]
+        if len(set(names)) != len(names):
+            raise ValueError("two files have the same name, which is what a network is asked for by; rename one")
+        return value
 
     @model_validator(mode="after")
     def _pools_can_run_their_jobs(self) -> Self:

@@ -26,6 +26,7 @@ from stacks.constructs.batch_workflow import RESULTS_PREFIX, batch_workflow
 from stacks.constructs.chunk_workflow import Jobs, Machines
 from stacks.constructs.findings import Right
 from stacks.constructs.images import Images
+from stacks.constructs.log_retention import RETENTION
 from stacks.constructs.upload_workflow import SIDECAR_SUFFIX, upload_workflow
 from stacks.constructs.video_workflow import video_workflow
 from stacks.constructs.workflow import Workflow
@@ -38,23 +39,6 @@ POOLS: dict[Stage, PoolName] = {
     Stage.ASSEMBLE: "cpu",
 }
 """Where a stage usually runs: what its job definition asks for."""
-
-_DAYS = logs.RetentionDays
-RETENTION: dict[int, logs.RetentionDays] = {
-    1: _DAYS.ONE_DAY,
-    3: _DAYS.THREE_DAYS,
-    5: _DAYS.FIVE_DAYS,
-    7: _DAYS.ONE_WEEK,
-    14: _DAYS.TWO_WEEKS,
-    30: _DAYS.ONE_MONTH,
-    60: _DAYS.TWO_MONTHS,
-    90: _DAYS.THREE_MONTHS,
-    180: _DAYS.SIX_MONTHS,
-    365: _DAYS.ONE_YEAR,
-    731: _DAYS.TWO_YEARS,
-    1827: _DAYS.FIVE_YEARS,
-}
-"""CDK's names for a log group's retention in days."""
 
 
 class PipelineStack(Stack):
@@ -166,17 +150,19 @@ class PipelineStack(Stack):
         workflow.allow(
             *rights(WORKFLOW_ACCESS, self._buckets),
             *self._key_rights(),
-            Right(sid="Announce", actions=["sns:Publish"], resources=[self.topic.topic_arn]),
-            Right(
-                sid="AnnounceOnBus",
-                actions=["events:PutEvents"],
-                resources=[self._arn("events", "event-bus/default")],
-            ),
+            *self._announcing(),
         )
         # The Distributed Map starts its children as executions of the very same state machine.
         workflow.allow_running(name, sid="Chunks")
         CfnOutput(self, "UpscaleVideoArn", value=workflow.machine.state_machine_arn)
         return workflow
+
+    def _announcing(self) -> list[Right]:
+        bus = self._arn("events", "event-bus/default")
+        return [
+            Right(sid="Announce", actions=["sns:Publish"], resources=[self.topic.topic_arn]),
+            Right(sid="AnnounceOnBus", actions=["events:PutEvents"], resources=[bus]),
+        ]
 
     def _allow_jobs(self, workflow: Workflow) -> None:
         """Submitting, and ending what was submitted: else an aborted execution leaves jobs that go on costing money."""
@@ -246,7 +232,7 @@ class PipelineStack(Stack):
             self,
             "OnUpload",
             name=f"{self._config.name}-OnUpload",
-            definition=upload_workflow(video_workflow_arn=video_arn),
+            definition=upload_workflow(video_workflow_arn=video_arn, topic=self.topic.topic_arn),
             log_retention=self._retention,
         )
         bucket = self._buckets.inputs[0]
@@ -254,6 +240,7 @@ class PipelineStack(Stack):
             Right(sid="ReadSidecar", actions=READ, resources=[f"{bucket}/*{SIDECAR_SUFFIX}"], because=OBJECTS),
             Right(sid="LookForSidecar", actions=["s3:ListBucket"], resources=[bucket]),
             Right(sid="StartVideo", actions=["states:StartExecution"], resources=[video_arn]),
+            *self._announcing(),
             *self._key_rights(),
         )
         events.Rule(

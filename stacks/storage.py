@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import aws_cdk.aws_kms as kms
+import aws_cdk.aws_logs as logs
 import aws_cdk.aws_s3 as s3
 import aws_cdk.aws_s3_deployment as deployment
 from aws_cdk import CfnOutput, DefaultStackSynthesizer, Duration, RemovalPolicy, Stack
@@ -20,6 +21,7 @@ from sr_core import contract
 from stacks.config import DeployConfig
 from stacks.constructs.batch_workflow import RESULTS_PREFIX
 from stacks.constructs.findings import accept, flatten
+from stacks.constructs.log_retention import RETENTION
 
 BASIC_LAMBDA = (
     "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole]"
@@ -31,6 +33,7 @@ UPLOAD_FUNCTION_FINDINGS = (
         f"AwsSolutions-IAM5[Action::s3:{actions}]"
         for actions in ("GetBucket*", "GetObject*", "List*", "Abort*", "DeleteObject*")
     ),
+    *(f"AwsSolutions-IAM5[Action::kms:{actions}]" for actions in ("GenerateDataKey*", "ReEncrypt*")),
 )
 """What cdk-nag says of the function that CDK makes for BucketDeployment, but for the two resources in its policy."""
 
@@ -136,23 +139,28 @@ class StorageStack(Stack):
         )
 
     def _put_weights(self, root: Path) -> None:
-        """Uploads the configured weights; `load_config` has checked their digests."""
+        """Uploads the configured weights under their names, each with its sha256, which `load_config` has checked."""
         if not self._config.weights:
             return
-        sources = [
-            deployment.Source.asset(str((root / weights.path).parent), exclude=["*", f"!{weights.path.name}"])
-            for weights in self._config.weights
-        ]
-        deployment.BucketDeployment(
+        log_group = logs.LogGroup(
             self,
-            "Weights",
-            sources=sources,
-            destination_bucket=self.models,
-            prune=False,
-            retain_on_delete=True,
-            memory_limit=1024,
-            metadata={f"sha256-{weights.path.stem.lower()}": weights.sha256 for weights in self._config.weights},
+            "WeightsLogs",
+            retention=RETENTION[self._config.retention.log_days],
+            removal_policy=RemovalPolicy.DESTROY,
         )
+        for weights in self._config.weights:
+            folder = str((root / weights.path).parent)
+            deployment.BucketDeployment(
+                self,
+                f"Weights-{weights.path.name}",
+                sources=[deployment.Source.asset(folder, exclude=["*", f"!{weights.path.name}"])],
+                destination_bucket=self.models,
+                prune=False,
+                retain_on_delete=True,
+                memory_limit=1024,
+                metadata={"sha256": weights.sha256},
+                log_group=log_group,
+            )
         qualifier = DefaultStackSynthesizer.DEFAULT_QUALIFIER
         assets = f"arn:{self.partition}:s3:::cdk-{qualifier}-assets-{self.account}-{self.region}"
         resources = (

@@ -10,7 +10,7 @@ import aws_cdk.aws_batch as batch
 import aws_cdk.aws_ecs as ecs
 import aws_cdk.aws_iam as iam
 import aws_cdk.aws_logs as logs
-from aws_cdk import Duration, Size
+from aws_cdk import Duration, Size, Stack
 from constructs import Construct
 
 from sr_core import contract
@@ -71,6 +71,9 @@ class BatchJob(Construct):
                 contract.ENV_SCRATCH: SCRATCH_PATH,
                 contract.ENV_CACHE: CACHE_PATH,
                 contract.ENV_MODELS: models_uri,
+                # Without it the SDK asks S3's endpoint in us-east-1 first, which an isolated network cannot reach.
+                "AWS_DEFAULT_REGION": Stack.of(self).region,
+                "AWS_REGION": Stack.of(self).region,
                 "TMPDIR": SCRATCH_PATH,
                 "HOME": SCRATCH_PATH,
             },

@@ -1,6 +1,6 @@
 """How every machine starts: metadata service, disks, scratch folder, ECS agent.
 
-Owns the launch template. Which instance type starts with it, and in which market, is the pools' business.
+Owns the launch templates. Which instance type starts with it, and in which market, is the pools' business.
 """
 
 import aws_cdk.aws_ec2 as ec2
@@ -46,8 +46,12 @@ echo 'd {SCRATCH_PATH} 0700 {JOB_USER_ID} {JOB_USER_ID} 1d' > /etc/tmpfiles.d/sc
 """
 
 
+GPU_VOLUME_GIB = 60
+"""For images only: every GPU family that a config may name has NVMe disks, and those hold the scratch files."""
+
+
 class MachineTemplate(Construct):
-    """A launch template, and the role of the machines that start with it."""
+    """The launch templates, one for CPU and one for GPU machines, and the role of the machines that start with them."""
 
     def __init__(self, scope: Construct, construct_id: str, *, scratch_gib: int, job_log_group_arn: str) -> None:
         super().__init__(scope, construct_id)
@@ -58,11 +62,15 @@ class MachineTemplate(Construct):
             description="Batch machines: register with ECS, pull images, write job logs; jobs have roles of their own",
         )
         self._grant_what_the_agent_needs(job_log_group_arn)
+        self.template = self._template("Template", volume_gib=scratch_gib)
+        self.gpu_template = self._template("GpuTemplate", volume_gib=GPU_VOLUME_GIB)
+
+    def _template(self, construct_id: str, *, volume_gib: int) -> ec2.LaunchTemplate:
         boot = ec2.MultipartUserData()
         boot.add_part(ec2.MultipartBody.from_user_data(ec2.UserData.custom(BOOT)))
-        self.template = ec2.LaunchTemplate(
+        return ec2.LaunchTemplate(
             self,
-            "Template",
+            construct_id,
             user_data=boot,
             http_tokens=ec2.LaunchTemplateHttpTokens.REQUIRED,
             # Two hops, because the worker asks from inside a container whether its machine is being reclaimed.
@@ -72,7 +80,7 @@ class MachineTemplate(Construct):
                 ec2.BlockDevice(
                     device_name="/dev/xvda",
                     volume=ec2.BlockDeviceVolume.ebs(
-                        scratch_gib,
+                        volume_gib,
                         volume_type=ec2.EbsDeviceVolumeType.GP3,
                         encrypted=True,
                         delete_on_termination=True,

@@ -9,6 +9,7 @@ On-Demand queue the second. Both draw on one cap, so that it is a cap on everyth
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import aws_cdk.aws_batch as batch
 import aws_cdk.aws_ec2 as ec2
@@ -55,6 +56,7 @@ class SpotOnDemandQueues(Construct):
         self._network = network
         self._machine = machine
         self._types = [ec2.InstanceType(instance_type) for instance_type in instance_types]
+        self._template = machine.gpu_template if gpu else machine.template
         self._image = batch.EcsMachineImageType.ECS_AL2023_NVIDIA if gpu else batch.EcsMachineImageType.ECS_AL2023
         self.spot = self._environment("Spot", spot=True, max_vcpus=caps.spot_vcpus)
         self.on_demand = self._environment("OnDemand", spot=False, max_vcpus=caps.on_demand_vcpus)
@@ -64,7 +66,7 @@ class SpotOnDemandQueues(Construct):
         Tags.of(self).add("pool", name)
 
     def _environment(self, construct_id: str, *, spot: bool, max_vcpus: int) -> batch.ManagedEc2EcsComputeEnvironment:
-        return batch.ManagedEc2EcsComputeEnvironment(
+        environment = batch.ManagedEc2EcsComputeEnvironment(
             self,
             construct_id,
             vpc=self._network.vpc,
@@ -73,7 +75,7 @@ class SpotOnDemandQueues(Construct):
             instance_types=self._types,
             use_optimal_instance_classes=False,
             images=[batch.EcsMachineImage(image_type=self._image)],
-            launch_template=self._machine.template,
+            launch_template=self._template,
             instance_role=self._machine.role,
             spot=spot,
             allocation_strategy=(
@@ -89,6 +91,11 @@ class SpotOnDemandQueues(Construct):
             update_timeout=Duration.minutes(60),
             update_to_latest_image_version=True,
         )
+        # By default Batch would go on with the version that was the template's first, whatever is deployed later.
+        cast("batch.CfnComputeEnvironment", environment.node.default_child).add_property_override(
+            "ComputeResources.LaunchTemplate.Version", self._template.latest_version_number
+        )
+        return environment
 
     def _queue(
         self,

@@ -20,9 +20,13 @@ from stacks.constructs.asl import FAILURE, State, States, choice, named_failure
 SUBMIT_RETRY: State = {
     "ErrorEquals": ["Batch.ServerException", "Batch.AWSBatchException"],
     "IntervalSeconds": 5,
-    "MaxAttempts": 5,
+    "MaxAttempts": 8,
+    "MaxDelaySeconds": 120,
+    "JitterStrategy": "FULL",
 }
-"""The submission itself failed: throttling or an outage. A job that ran and failed is States.TaskFailed, not this."""
+"""The submission itself failed: throttling or an outage. A job that ran and failed is States.TaskFailed, not this.
+
+Hundreds of chunks are submitted at once, so those that are throttled must not come back together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,36 +2,48 @@
 
 The settings are those of the sidecar ``<key>.json``, put there before the video; without one, the defaults. S3 may
 announce an upload twice: the execution's name is made of the upload's sequence number, so the second start is refused
-and that is well. Pure, like `video_workflow`. Input: the event of S3.
+and that is well. Nobody waits for this execution, so what it cannot start is announced as a failed video is. Pure, like
+`video_workflow`. Input: the event of S3.
 """
 
-from stacks.constructs.asl import FAILURE, SERVICE_RETRY, State, choice, fail, named_failure, pass_to, sdk_task
+from stacks.constructs.announcements import announce_failure
+from stacks.constructs.asl import FAILURE, SERVICE_RETRY, State, choice, named_failure, pass_to, sdk_task
 
 SIDECAR_SUFFIX = ".json"
 
 
-def upload_workflow(*, video_workflow_arn: str) -> State:
+def upload_workflow(*, video_workflow_arn: str, topic: str) -> State:
     """The whole definition."""
     bucket, key = "$.detail.bucket.name", "$.detail.object.key"
-    sidecar = f"States.Format('{{}}{SIDECAR_SUFFIX}', {key})"
     return {
         "Comment": "Starts UpscaleVideo for an uploaded video, with the settings of its sidecar.",
-        "StartAt": "FindSidecar",
+        "StartAt": "NameSidecar",
         "States": {
+            "NameSidecar": pass_to(
+                "FindSidecar", {"key.$": f"States.Format('{{}}{SIDECAR_SUFFIX}', {key})"}, at="$.sidecar"
+            ),
             # Looked for before it is read: what a missing object's error is called is nowhere promised.
             "FindSidecar": sdk_task(
                 "s3:listObjectsV2",
-                {"Bucket.$": bucket, "Prefix.$": sidecar, "MaxKeys": 1},
+                {"Bucket.$": bucket, "Prefix.$": "$.sidecar.key", "MaxKeys": 1},
                 next_state="HasSidecar",
                 on_error="SidecarUnreadable",
                 ResultPath="$.found",
             ),
             "HasSidecar": choice(
-                {"Variable": "$.found.Contents", "IsPresent": True, "Next": "ReadSidecar"}, otherwise="NoSidecar"
+                {
+                    "And": [
+                        {"Variable": "$.found.Contents[0].Key", "IsPresent": True},
+                        # A prefix also finds film.mp4.json.bak; the key itself would come first.
+                        {"Variable": "$.found.Contents[0].Key", "StringEqualsPath": "$.sidecar.key"},
+                    ],
+                    "Next": "ReadSidecar",
+                },
+                otherwise="NoSidecar",
             ),
             "ReadSidecar": sdk_task(
                 "s3:getObject",
-                {"Bucket.$": bucket, "Key.$": sidecar},
+                {"Bucket.$": bucket, "Key.$": "$.sidecar.key"},
                 next_state="StartVideo",
                 on_error="SidecarUnreadable",
                 ResultSelector={"settings.$": "States.StringToJson($.Body)"},
@@ -61,9 +73,11 @@ def upload_workflow(*, video_workflow_arn: str) -> State:
             "Started": {"Type": "Succeed"},
             "AlreadyStarted": {"Type": "Succeed"},
             "SidecarUnreadable": named_failure(
-                "SidecarUnreadable", cause={"Cause.$": f"{FAILURE}.Cause"}, next_state="Failed"
+                "SidecarUnreadable", cause={"Cause.$": f"{FAILURE}.Cause"}, next_state="AnnounceFailure"
             ),
-            "StartFailed": named_failure("StartFailed", cause={"Cause.$": f"{FAILURE}.Cause"}, next_state="Failed"),
-            "Failed": fail(),
+            "StartFailed": named_failure(
+                "StartFailed", cause={"Cause.$": f"{FAILURE}.Cause"}, next_state="AnnounceFailure"
+            ),
+            **announce_failure(topic),
         },
     }

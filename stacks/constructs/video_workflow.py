@@ -14,12 +14,18 @@ Pure: names in, Amazon States Language out. Input of an execution: ``{"input": "
 from sr_core import contract
 from sr_core.contract import Stage
 from stacks.constructs.accept_states import Limits, Places, accept, failed
-from stacks.constructs.asl import FAILURE, State, States, choice, fail, named_failure, pass_to, sdk_task
+from stacks.constructs.announcements import EVENT_DONE, announce_failure, tell_bus, tell_topic
+from stacks.constructs.asl import (
+    FAILURE,
+    SERVICE_RETRY,
+    State,
+    States,
+    choice,
+    named_failure,
+    pass_to,
+    sdk_task,
+)
 from stacks.constructs.chunk_workflow import Jobs, chunk_workflow
-
-EVENT_SOURCE = "sr-pipeline"
-EVENT_DONE = "Video upscaled"
-EVENT_FAILED = "Video failed"
 
 
 def video_workflow(jobs: Jobs, places: Places, limits: Limits) -> State:
@@ -33,7 +39,8 @@ def video_workflow(jobs: Jobs, places: Places, limits: Limits) -> State:
             **_chunks(jobs, places, limits, next_state="AssembleSpot"),
             **jobs.on_cpu(Stage.ASSEMBLE, on_success="Announce", on_failure="AssembleFailed")[1],
             "AssembleFailed": failed("AssembleFailed"),
-            **_announce(places),
+            **_announce_done(places),
+            **announce_failure(places.topic),
         },
     }
 
@@ -67,7 +74,8 @@ def _chunks(jobs: Jobs, places: Places, limits: Limits, *, next_state: str) -> S
     return {
         "FindStaleFailures": sdk_task(
             "s3:listObjectsV2",
-            listing,
+            # A hundred at a time: a state holds 256 KB.
+            {**listing, "MaxKeys": 100},
             next_state="HasStaleFailures",
             on_error="ChunksFailed",
             ResultPath="$.stale",
@@ -87,13 +95,14 @@ def _chunks(jobs: Jobs, places: Places, limits: Limits, *, next_state: str) -> S
                         "Type": "Task",
                         "Resource": "arn:aws:states:::aws-sdk:s3:deleteObject",
                         "Parameters": {"Bucket": places.work, "Key.$": "$.Key"},
+                        "Retry": [SERVICE_RETRY],
                         "End": True,
                     }
                 },
             },
             "ResultPath": None,
             "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": FAILURE, "Next": "ChunksFailed"}],
-            "Next": "Chunks",
+            "Next": "FindStaleFailures",
         },
         "Chunks": {
             "Type": "Map",
@@ -161,43 +170,10 @@ def _chunks(jobs: Jobs, places: Places, limits: Limits, *, next_state: str) -> S
     }
 
 
-def _announce(places: Places) -> States:
-    """Tells EventBridge and SNS how it ended. Nobody's deafness makes a finished video fail."""
+def _announce_done(places: Places) -> States:
     done = {"execution.$": "$$.Execution.Id", "input.$": "$.input", "output.$": "$.output", "job.$": "$.job.uri"}
-    failed = {
-        "execution.$": "$$.Execution.Id",
-        "request.$": "$$.Execution.Input",
-        "error.$": f"{FAILURE}.Error",
-        "cause.$": f"{FAILURE}.Cause",
-    }
     return {
-        "Announce": _tell_bus(EVENT_DONE, done, next_state="Notify"),
-        "Notify": _tell_topic(places.topic, EVENT_DONE, done, next_state="Done"),
+        "Announce": tell_bus(EVENT_DONE, done, next_state="Notify"),
+        "Notify": tell_topic(places.topic, EVENT_DONE, done, next_state="Done"),
         "Done": {"Type": "Pass", "Parameters": {"output.$": "$.output", "job.$": "$.job.uri"}, "End": True},
-        "AnnounceFailure": _tell_bus(EVENT_FAILED, failed, next_state="NotifyFailure"),
-        "NotifyFailure": _tell_topic(places.topic, EVENT_FAILED, failed, next_state="Failed"),
-        "Failed": fail(),
-    }
-
-
-def _tell_bus(detail_type: str, detail: State, *, next_state: str) -> State:
-    entry = {"Source": EVENT_SOURCE, "DetailType": detail_type, "Detail": detail}
-    return _tell("arn:aws:states:::events:putEvents", {"Entries": [entry]}, next_state)
-
-
-def _tell_topic(topic: str, subject: str, message: State, *, next_state: str) -> State:
-    return _tell(
-        "arn:aws:states:::sns:publish", {"TopicArn": topic, "Subject": subject, "Message": message}, next_state
-    )
-
-
-def _tell(resource: str, parameters: State, next_state: str) -> State:
-    return {
-        "Type": "Task",
-        "Resource": resource,
-        "Parameters": parameters,
-        "ResultPath": None,
-        "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 2, "MaxAttempts": 3}],
-        "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.unheard", "Next": next_state}],
-        "Next": next_state,
     }

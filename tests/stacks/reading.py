@@ -133,10 +133,13 @@ def follow(state: Json, data: Json) -> str:
 
     def value(path: str) -> Any:
         found: Any = data
-        for part in path.removeprefix("$.").split("."):
-            if not isinstance(found, dict) or part not in found:
+        for part in path.removeprefix("$.").replace("[0]", ".0").split("."):
+            if part == "0" and isinstance(found, list) and found:
+                found = found[0]
+            elif isinstance(found, dict) and part in found:
+                found = found[part]
+            else:
                 return None
-            found = found[part]
         return found
 
     def holds(rule: Json) -> bool:
@@ -155,6 +158,8 @@ def follow(state: Json, data: Json) -> str:
                 return isinstance(found, str) and fnmatchcase(found, str(pattern))
             case "StringEquals" | "BooleanEquals":
                 return type(found) is type(rule[test]) and bool(found == rule[test])
+            case "StringEqualsPath":
+                return bool(found == value(rule[test]))
             case "NumericLessThan":
                 return bool(found < rule[test])
             case "IsPresent":

@@ -50,6 +50,10 @@ WRONG = {
     "a name that is none": ({"name": "My Pipeline"}, "name: "),
     "a bucket that cannot be": ({"allowed_input_buckets": ["Upper_Case"]}, "allowed_input_buckets.0: "),
     "a list instead of a config": (["name"], "context: "),
+    "two weights of one name": (
+        {"weights": [{"path": "a/net.pth", "sha256": "0" * 64}, {"path": "b/net.pth", "sha256": "1" * 64}]},
+        "two files have the same name",
+    ),
     "weights that are not there": (
         {"weights": [{"path": "weights/none.safetensors", "sha256": "0" * 64}]},
         "weights/none.safetensors does not exist",

@@ -112,30 +112,49 @@ def test_a_job_fits_on_every_type_of_its_pool(assembly: Assembly) -> None:
             assert JOB_MEMORY_MIB[pool] <= found.usable_memory_mib
 
 
+@pytest.mark.parametrize("pool", POOLS)
+def test_machines_start_with_the_newest_version_of_their_template(assembly: Assembly, pool: str) -> None:
+    # `$Default` is the version that the template was made with: no later deployment would reach a machine
+    expected = "Machine/GpuTemplate" if pool in GPU_POOLS else "Machine/Template"
+    for market in ("Spot", "OnDemand"):
+        template = assembly.one("Batch::ComputeEnvironment", f"{pool}/{market}").body["Properties"]["ComputeResources"][
+            "LaunchTemplate"
+        ]
+        function, (key, attribute) = next(iter(template["Version"].items()))
+        assert (function, attribute) == ("Fn::GetAtt", "LatestVersionNumber")
+        assert template["LaunchTemplateId"] == {"Ref": key}
+        assert environment(assembly, pool, market)["ComputeResources"]["LaunchTemplate"]["LaunchTemplateId"] == expected
+
+
 def test_the_metadata_service_wants_tokens_and_answers_containers(assembly: Assembly) -> None:
-    (template,) = assembly.of("EC2::LaunchTemplate")
-    options = template.properties["LaunchTemplateData"]["MetadataOptions"]
-    assert options["HttpTokens"] == "required"
-    assert options["HttpPutResponseHopLimit"] == 2
-    assert options["HttpEndpoint"] == "enabled"
-    for found in assembly.of("Batch::ComputeEnvironment"):
-        assert found.properties["ComputeResources"]["LaunchTemplate"]["LaunchTemplateId"] == template.name
+    for template in assembly.of("EC2::LaunchTemplate"):
+        options = template.properties["LaunchTemplateData"]["MetadataOptions"]
+        assert options["HttpTokens"] == "required"
+        assert options["HttpPutResponseHopLimit"] == 2
+        assert options["HttpEndpoint"] == "enabled"
 
 
-def test_the_disk_is_encrypted_gp3_and_goes_with_the_machine(assembly: Assembly) -> None:
-    (template,) = assembly.of("EC2::LaunchTemplate")
-    (device,) = template.properties["LaunchTemplateData"]["BlockDeviceMappings"]
-    assert device["DeviceName"] == "/dev/xvda"
-    assert device["Ebs"]["VolumeType"] == "gp3"
-    assert device["Ebs"]["Encrypted"] is True
-    assert device["Ebs"]["DeleteOnTermination"] is True
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_disk_is_encrypted_gp3_and_goes_with_the_machine(assemblies: dict[str, Assembly], example: str) -> None:
+    sizes = {}
+    for template in assemblies[example].of("EC2::LaunchTemplate"):
+        (device,) = template.properties["LaunchTemplateData"]["BlockDeviceMappings"]
+        assert device["DeviceName"] == "/dev/xvda"
+        assert device["Ebs"]["VolumeType"] == "gp3"
+        assert device["Ebs"]["Encrypted"] is True
+        assert device["Ebs"]["DeleteOnTermination"] is True
+        sizes[template.name] = device["Ebs"]["VolumeSize"]
+    # GPU machines keep their scratch files on NVMe and pay for no more than the images need
+    scratch_gib = load_config(f"config/{example}.yaml", root=ROOT).scratch_gib
+    assert sizes == {"Machine/Template": scratch_gib, "Machine/GpuTemplate": 60}
 
 
 @pytest.fixture
 def boot_script(production: Assembly) -> str:
-    """The shell part of the user data, which Batch wants as MIME multipart."""
-    (template,) = production.of("EC2::LaunchTemplate")
+    """The shell part of the user data, which Batch wants as MIME multipart; the same on every machine."""
+    template, other = production.of("EC2::LaunchTemplate")
     data = template.properties["LaunchTemplateData"]["UserData"]
+    assert other.properties["LaunchTemplateData"]["UserData"] == data
     text = base64.b64decode(data).decode() if isinstance(data, str) else data["Fn::Base64"]
     assert text.startswith("Content-Type: multipart/mixed")
     script: str = text[text.index("#!/bin/bash") : text.rindex("--")]

@@ -1,11 +1,14 @@
 """Synthesis itself: repeatable, without findings, Docker or credentials, and safe to deploy over running jobs."""
 
+import hashlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from stacks.config import load_config
 
 from .conftest import EXAMPLES, ROOT, Synthesize
 from .reading import Assembly, Json
@@ -84,8 +87,9 @@ def test_queues_keep_their_arn_whatever_changes(assembly: Assembly) -> None:
         assert queue.properties["JobQueueName"]
 
 
-def test_images_run_unprivileged_on_a_read_only_root(assembly: Assembly) -> None:
-    for job in assembly.of("Batch::JobDefinition"):
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_images_run_unprivileged_on_a_read_only_root(assemblies: dict[str, Assembly], example: str) -> None:
+    for job in assemblies[example].of("Batch::JobDefinition"):
         container = job.properties["ContainerProperties"]
         assert container["User"] == "10001:10001"
         assert container["ReadonlyRootFilesystem"] is True
@@ -96,6 +100,9 @@ def test_images_run_unprivileged_on_a_read_only_root(assembly: Assembly) -> None
         assert environment["SR_SCRATCH"] == "/scratch"
         assert environment["SR_CACHE"] == "/scratch/cache"
         assert environment["SR_MODELS"] == "s3://Models"
+        # else the SDK asks another region's endpoint first, which an isolated network cannot reach
+        region = load_config(f"config/{example}.yaml", root=ROOT).region
+        assert environment["AWS_DEFAULT_REGION"] == environment["AWS_REGION"] == region
 
 
 @pytest.mark.parametrize("image", ["extract", "encode", "upscale"])
@@ -127,16 +134,46 @@ def test_synthesis_needs_no_account(assembly: Assembly) -> None:
             assert artifact["environment"].startswith("aws://unknown-account/")
 
 
-def test_weights_are_put_into_the_models_bucket(synthesize: Synthesize, tmp_path: Path) -> None:
-    # given weights beside the checkout, with their digest
-    import hashlib
+@pytest.mark.parametrize("encryption", ["s3", "kms"])
+def test_weights_are_put_into_the_models_bucket_with_their_digest(
+    synthesize: Synthesize, tmp_path: Path, encryption: str
+) -> None:
+    # given two files of weights beside the checkout
+    stated = []
+    for name in ("one.safetensors", "two.pth"):
+        (tmp_path / name).write_bytes(name.encode())
+        stated.append({"path": str(tmp_path / name), "sha256": hashlib.sha256(name.encode()).hexdigest()})
+    # when: a finding would raise
+    assembly = synthesize({"weights": stated, "encryption": encryption})
+    # then each is put there as it is, beside what is there, and carries its digest
+    puts = [found.properties for found in assembly.resources if found.kind == "Custom::CDKBucketDeployment"]
+    assert [put["UserMetadata"]["sha256"] for put in puts] == [entry["sha256"] for entry in stated]
+    for put in puts:
+        assert put["DestinationBucketName"] == "Models"
+        assert (put["Prune"], put["RetainOnDelete"]) == (False, True)
+        (archive,) = put["SourceObjectKeys"]
+        folder = assembly.folder / f"asset.{archive.removesuffix('.zip')}"
+        assert [path.name for path in folder.iterdir()] == [
+            Path(entry["path"]).name for entry in stated if entry["sha256"] == put["UserMetadata"]["sha256"]
+        ]
+    assert {group.properties["RetentionInDays"] for group in assembly.of("Logs::LogGroup")} == {30}
 
-    path = tmp_path / "net.safetensors"
-    path.write_bytes(b"weights")
-    values = {"weights": [{"path": str(path), "sha256": hashlib.sha256(b"weights").hexdigest()}]}
-    # when
-    assembly = synthesize(values)
-    # then
-    (put,) = [found for found in assembly.resources if found.kind == "Custom::CDKBucketDeployment"]
-    assert put.properties["DestinationBucketName"] == "Models"
-    assert put.properties["Prune"] is False
+
+CHOICES = {
+    "everything that is off by default": {
+        "encryption": "kms",
+        "network": {"flow_logs": True},
+        "upload_trigger": True,
+        "notify_email": "someone@example.com",
+        "retention": {"keep_data": False},
+        "allowed_input_buckets": ["example-archive"],
+        "allowed_output_buckets": ["example-delivery"],
+    },
+    "another partition": {"region": "cn-north-1", "zones": ["cn-north-1a"]},
+    "Graviton in a network of our own": {"cpu_architecture": "arm64", "network": {"kind": "isolated"}},
+}
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_choices_go_together_without_a_finding(synthesize: Synthesize, choice: str) -> None:
+    assert len(synthesize(CHOICES[choice]).templates) == 3

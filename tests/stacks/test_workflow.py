@@ -92,6 +92,8 @@ def test_only_a_failed_submission_is_submitted_again_as_it_is(video: Json) -> No
     for _, state in submissions(video):
         (retry,) = state["Retry"]
         assert retry["ErrorEquals"] == ["Batch.ServerException", "Batch.AWSBatchException"]
+        assert retry["JitterStrategy"] == "FULL", "hundreds of chunks that are throttled together come back together"
+        assert retry["IntervalSeconds"] * 2 ** (retry["MaxAttempts"] - 1) > 300
 
 
 def test_a_stall_without_a_reason_is_moved_on_and_ends(video: Json) -> None:
@@ -131,6 +133,10 @@ def test_an_earlier_runs_records_are_forgotten_before_the_chunks_start(video: Js
     assert video["Route"]["Next"] == "FindStaleFailures"
     assert follow(video["HasStaleFailures"], {"stale": {"Contents": [{}]}}) == "ForgetStaleFailures"
     assert follow(video["HasStaleFailures"], {"stale": {}}) == "Chunks"
+    # a listing is cut, so that its answer fits into the state; what it left out is found when looking again
+    assert video["FindStaleFailures"]["Parameters"]["MaxKeys"] <= 200
+    assert video["ForgetStaleFailures"]["Next"] == "FindStaleFailures"
+    assert video["ForgetFailure"]["Retry"]
 
 
 @pytest.mark.parametrize("failure", NAMED_FAILURES)
@@ -208,14 +214,33 @@ def test_uploads_start_videos_only_where_the_config_says_so(assemblies: dict[str
     assert ".json" not in suffixes, "a sidecar would start a video of its own"
 
 
-@pytest.mark.parametrize(("found", "following"), [({"Contents": [{}]}, "ReadSidecar"), ({}, "NoSidecar")])
+@pytest.mark.parametrize(
+    ("found", "following"),
+    [
+        ({"Contents": [{"Key": "a.mp4.json"}]}, "ReadSidecar"),
+        ({"Contents": [{"Key": "a.mp4.json.bak"}]}, "NoSidecar"),
+        ({}, "NoSidecar"),
+    ],
+)
 def test_an_uploads_settings_are_those_of_its_sidecar_if_there_is_one(
     production: Assembly, found: Json, following: str
 ) -> None:
     upload = dict(states(production.definition("OnUpload")))
-    assert upload["FindSidecar"]["Parameters"]["Prefix.$"] == "States.Format('{}.json', $.detail.object.key)"
-    assert follow(upload["HasSidecar"], {"found": found}) == following
+    assert upload["NameSidecar"]["Parameters"]["key.$"] == "States.Format('{}.json', $.detail.object.key)"
+    assert upload["FindSidecar"]["Parameters"]["Prefix.$"] == "$.sidecar.key"
+    assert upload["ReadSidecar"]["Parameters"]["Key.$"] == "$.sidecar.key"
+    assert follow(upload["HasSidecar"], {"found": found, "sidecar": {"key": "a.mp4.json"}}) == following
     assert upload["NoSidecar"]["Parameters"] == {"settings": {}}
+
+
+@pytest.mark.parametrize("failure", ["SidecarUnreadable", "StartFailed"])
+def test_an_upload_that_starts_nothing_is_told(production: Assembly, failure: str) -> None:
+    # given that nobody waits for this execution
+    upload = dict(states(production.definition("OnUpload")))
+    assert upload[failure]["Parameters"]["Error"] == failure
+    assert upload[failure]["Next"] == "AnnounceFailure"
+    assert upload["NotifyFailure"]["Parameters"]["TopicArn"] == "Announcements"
+    assert upload["NotifyFailure"]["Next"] == "Failed"
 
 
 def test_an_upload_that_is_announced_twice_starts_one_video(production: Assembly) -> None:

@@ -1,0 +1,50 @@
+"""Telling EventBridge and SNS how it ended. Nobody's deafness makes a finished video fail.
+
+Pure: names in, Amazon States Language out.
+"""
+
+from stacks.constructs.asl import FAILURE, State, States, fail
+
+EVENT_SOURCE = "sr-pipeline"
+EVENT_DONE = "Video upscaled"
+EVENT_FAILED = "Video failed"
+
+
+def announce_failure(topic: str) -> States:
+    """From `AnnounceFailure` to the execution's end, with the name and the cause that lie at `FAILURE`."""
+    failed = {
+        "execution.$": "$$.Execution.Id",
+        "request.$": "$$.Execution.Input",
+        "error.$": f"{FAILURE}.Error",
+        "cause.$": f"{FAILURE}.Cause",
+    }
+    return {
+        "AnnounceFailure": tell_bus(EVENT_FAILED, failed, next_state="NotifyFailure"),
+        "NotifyFailure": tell_topic(topic, EVENT_FAILED, failed, next_state="Failed"),
+        "Failed": fail(),
+    }
+
+
+def tell_bus(detail_type: str, detail: State, *, next_state: str) -> State:
+    """Puts an event on the account's default bus."""
+    entry = {"Source": EVENT_SOURCE, "DetailType": detail_type, "Detail": detail}
+    return _tell("arn:aws:states:::events:putEvents", {"Entries": [entry]}, next_state)
+
+
+def tell_topic(topic: str, subject: str, message: State, *, next_state: str) -> State:
+    """Publishes a message."""
+    return _tell(
+        "arn:aws:states:::sns:publish", {"TopicArn": topic, "Subject": subject, "Message": message}, next_state
+    )
+
+
+def _tell(resource: str, parameters: State, next_state: str) -> State:
+    return {
+        "Type": "Task",
+        "Resource": resource,
+        "Parameters": parameters,
+        "ResultPath": None,
+        "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 2, "MaxAttempts": 3}],
+        "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.unheard", "Next": next_state}],
+        "Next": next_state,
+    }
