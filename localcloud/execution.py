@@ -1,0 +1,104 @@
+"""An execution of a deployed state machine: its state, its history, its end. Read through the Step Functions API.
+
+The children of a Distributed Map come from `map_run`, since moto has no list of them.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
+
+from localcloud.map_run import Child, children
+
+Json = dict[str, Any]
+_POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A state that was entered."""
+
+    name: str
+    chunk: int | None
+    """The index of the map's item, for a state of a child."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One execution. `client` is a Step Functions client."""
+
+    client: Any
+    arn: str
+
+    def describe(self) -> Json:
+        """As DescribeExecution."""
+        found: Json = self.client.describe_execution(executionArn=self.arn)
+        return found
+
+    @property
+    def status(self) -> str:
+        """RUNNING, SUCCEEDED, FAILED, ABORTED or TIMED_OUT."""
+        return str(self.describe()["status"])
+
+    def wait(self, *, seconds: float = 120.0) -> str:
+        """The status at its end. Raises TimeoutError when it has not ended by then."""
+        deadline = time.monotonic() + seconds
+        while (status := self.status) == "RUNNING":
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.arn} has not ended after {seconds:.0f} s; it is in {self.path()[-1:]}")
+            time.sleep(_POLL_SECONDS)
+        return status
+
+    def abort(self) -> None:
+        """Stops it, as StopExecution does."""
+        self.client.stop_execution(executionArn=self.arn, error="Aborted", cause="on demand")
+
+    def output(self) -> Json:
+        """Of an execution that succeeded."""
+        found: Json = json.loads(self.describe()["output"])
+        return found
+
+    def events(self) -> list[Json]:
+        """Its own history, without that of its children."""
+        pages = self.client.get_paginator("get_execution_history").paginate(executionArn=self.arn)
+        return [event for page in pages for event in page["events"]]
+
+    def children(self) -> list[Child]:
+        """The executions that its Distributed Map has begun, in the order of their items."""
+        region = self.arn.split(":")[3]
+        backend = stepfunctions_parser_backends[DEFAULT_ACCOUNT_ID][region]
+        found: Any = backend.describe_execution(self.arn)
+        worker = found.exec_worker
+        if worker is None or worker.env is None:
+            return []
+        return [child for record in worker.env.map_run_record_pool_manager.get_all() for child in children(record)]
+
+    def path(self) -> list[Visit]:
+        """The states that were entered: its own in their order, then each child's."""
+        own = [Visit(name, None) for name in _entered(self.events())]
+        return own + [Visit(name, child.index) for child in self.children() for name in _entered(child.events)]
+
+    def states(self, *, chunk: int | None = None) -> list[str]:
+        """Names of the states that were entered, by the execution itself or by the child of a chunk."""
+        return [visit.name for visit in self.path() if visit.chunk == chunk]
+
+    def submissions(self) -> Iterator[tuple[str, str]]:
+        """State and queue of each job that was submitted, the execution's own and those of its children."""
+        for events in (self.events(), *(child.events for child in self.children())):
+            entered = ""
+            for event in events:
+                if "stateEnteredEventDetails" in event:
+                    entered = event["stateEnteredEventDetails"]["name"]
+                elif event["type"] == "TaskScheduled" and event["taskScheduledEventDetails"]["resourceType"] == "batch":
+                    parameters = json.loads(event["taskScheduledEventDetails"]["parameters"])
+                    yield entered, parameters["JobQueue"].rpartition("/")[2]
+
+
+def _entered(events: list[Json]) -> Iterator[str]:
+    for event in events:
+        if "stateEnteredEventDetails" in event:
+            yield event["stateEnteredEventDetails"]["name"]

@@ -1,0 +1,243 @@
+"""Every place where moto 5.2 is changed to behave as AWS does, each with its reason. Nothing else touches moto.
+
+Rewrites of the templates themselves are listed in `rewrites`; what moto's S3 leaves out is added in front of it, by
+`edge`. All changes are undone when `mended` ends.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import moto.batch.models as moto_batch
+import moto.stepfunctions.parser.asl.component.common.retry.retrier_decl as moto_retrier
+from botocore.session import get_session
+from moto.batch.responses import BatchResponse
+from moto.core.exceptions import JsonRESTError
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEventException
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor import (
+    distributed_item_processor_worker as moto_map,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_callback as moto_callback,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import StateTaskService
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_batch import (
+    StateTaskServiceBatch,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sfn import (
+    StateTaskServiceSfn,
+)
+
+from localcloud.batch import LocalJob, Site, submitted_retry_strategy
+from localcloud.map_run import evaluated_apart
+
+Json = dict[str, Any]
+_POLL_SECONDS = 0.05
+
+
+class Control(Site, Protocol):
+    """What the changes ask of the cloud that they serve."""
+
+    wait_scale: float
+    """By which the interpreter's waits between retries are multiplied."""
+
+    def refuses_submission(self, command: list[str]) -> bool:
+        """Whether submitting such a job is throttled now."""
+        ...
+
+    def cause_of(self, job_id: str, cause: str) -> str:
+        """What the execution is told of a failed job, given what it should be told."""
+        ...
+
+    def terminate_job(self, job_id: str) -> None:
+        """As TerminateJob."""
+        ...
+
+    def stop_execution(self, arn: str) -> None:
+        """As StopExecution."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """One change: what replaces `owner.name`, made from the original and the control."""
+
+    reason: str
+    owner: Any
+    name: str
+    make: Callable[[Any, Control], Any]
+
+
+@contextmanager
+def mended(control: Control) -> Iterator[None]:
+    """Changes moto while it lasts."""
+    originals = [(gap, getattr(gap.owner, gap.name)) for gap in GAPS]
+    try:
+        for gap, original in originals:
+            setattr(gap.owner, gap.name, gap.make(original, control))
+        yield
+    finally:
+        for gap, original in originals:
+            setattr(gap.owner, gap.name, original)
+
+
+def _parameters(_original: Any, _control: Control) -> Any:
+    def normalise(
+        self: Any, parameters: Json, boto_service_name: str | None = None, service_action_name: str | None = None
+    ) -> None:
+        shape = _operation(self, boto_service_name, service_action_name).input_shape
+        if shape is not None:
+            self._to_boto_request(parameters, shape)
+
+    return normalise
+
+
+def _response(_original: Any, _control: Control) -> Any:
+    def normalise(
+        self: Any, response: Any, boto_service_name: str | None = None, service_action_name: str | None = None
+    ) -> None:
+        shape = _operation(self, boto_service_name, service_action_name).output_shape
+        if shape is not None:
+            self._from_boto_response(response, shape)
+
+    return normalise
+
+
+_SESSION = get_session()
+
+
+def _operation(task: Any, service: str | None, action: str | None) -> Any:
+    model = _SESSION.get_service_model(task._get_boto_service_name(service))
+    wanted = task._get_boto_service_action(action).replace("_", "")
+    return model.operation_model(next(name for name in model.operation_names if name.lower() == wanted))
+
+
+def _submission(original: Any, control: Control) -> Any:
+    def submitjob(self: Any) -> Any:
+        overrides = self._get_param("containerOverrides") or {}
+        if control.refuses_submission(overrides.get("command", [])):
+            # The Java SDK, on which Step Functions is built, has no class of its own for this error of Batch.
+            raise JsonRESTError("AWSBatchException", "Too Many Requests")
+        token = submitted_retry_strategy.set(self._get_param("retryStrategy"))
+        try:
+            return original(self)
+        finally:
+            submitted_retry_strategy.reset(token)
+
+    return submitjob
+
+
+class _Watched:
+    """A `.sync` task's resolver that knows how to end what it waits for."""
+
+    def __init__(self, resolve: Callable[[], Any], end: Callable[[], None], tell: Callable[[str], str]) -> None:
+        self._resolve, self.end, self._tell = resolve, end, tell
+
+    def __call__(self) -> Any:
+        try:
+            return self._resolve()
+        except FailureEventException as failure:
+            details: Any = failure.failure_event.event_details
+            failed = details["taskFailedEventDetails"]
+            failed["cause"] = self._tell(failed["cause"])
+            raise
+
+
+def _job_resolver(original: Any, control: Control) -> Any:
+    def build(self: Any, env: Any, **arguments: Any) -> _Watched:
+        job_id = env.stack[-1]["JobId"]
+        resolve = original(self, env=env, **arguments)
+        return _Watched(resolve, partial(control.terminate_job, job_id), partial(control.cause_of, job_id))
+
+    return build
+
+
+def _execution_resolver(original: Any, control: Control) -> Any:
+    def build(self: Any, env: Any, **arguments: Any) -> _Watched:
+        arn = env.stack[-1]["ExecutionArn"]
+        return _Watched(original(self, env=env, **arguments), partial(control.stop_execution, arn), lambda cause: cause)
+
+    return build
+
+
+def _sync(original: Any, _control: Control) -> Any:
+    def evaluate(self: Any, env: Any, sync_resolver: Any, **arguments: Any) -> Any:
+        outcome = original(self, env=env, sync_resolver=sync_resolver, **arguments)
+        if outcome is None and isinstance(sync_resolver, _Watched):
+            sync_resolver.end()
+        return outcome
+
+    return evaluate
+
+
+def _clock(_original: Any, control: Control) -> Any:
+    return SimpleNamespace(sleep=lambda seconds: time.sleep(seconds * control.wait_scale))
+
+
+GAPS = (
+    Gap(
+        reason="an empty method: no parameter reaches boto3 under its name, no dict becomes a body (moto #10076)",
+        owner=StateTaskService,
+        name="_normalise_parameters",
+        make=_parameters,
+    ),
+    Gap(
+        reason="an empty method: no answer gets Step Functions' names, no body becomes text (moto #10076)",
+        owner=StateTaskService,
+        name="_normalise_response",
+        make=_response,
+    ),
+    Gap(
+        reason="jobs need Docker, and know neither attempts, queues nor rules",
+        owner=moto_batch,
+        name="Job",
+        make=lambda _original, control: partial(LocalJob, control),
+    ),
+    Gap(
+        reason="a submission's retry strategy is dropped; and here submissions are throttled on demand",
+        owner=BatchResponse,
+        name="submitjob",
+        make=_submission,
+    ),
+    Gap(
+        reason="an aborted or timed-out task leaves its job running; AWS terminates it",
+        owner=StateTaskServiceBatch,
+        name="_build_sync_resolver",
+        make=_job_resolver,
+    ),
+    Gap(
+        reason="an aborted task leaves its execution running; AWS stops it",
+        owner=StateTaskServiceSfn,
+        name="_build_sync2_resolver",
+        make=_execution_resolver,
+    ),
+    Gap(
+        reason="the place where a task learns that it was aborted or timed out",
+        owner=moto_callback.StateTaskServiceCallback,
+        name="_eval_sync",
+        make=_sync,
+    ),
+    Gap(
+        reason="a failed child of a Distributed Map fails nothing, and its history is thrown away",
+        owner=moto_map.DistributedItemProcessorWorker,
+        name="_eval_job",
+        make=lambda original, _control: evaluated_apart(original),
+    ),
+    Gap(
+        reason="half a second between two looks at a job is most of a short run",
+        owner=moto_callback,
+        name="_DELAY_SECONDS_SYNC_CONDITION_CHECK",
+        make=lambda _original, _control: _POLL_SECONDS,
+    ),
+    Gap(
+        reason="waits between retries are the services' time, which is cut short here",
+        owner=moto_retrier,
+        name="time",
+        make=_clock,
+    ),
+)
+"""All of them."""
