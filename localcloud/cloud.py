@@ -70,8 +70,8 @@ class LocalCloud:
         wait_scale: float = 0.02,
     ) -> None:
         self._assembly, self._folder = assembly, folder
-        self._launcher: Launcher = launcher or NewInterpreter()
-        self._chunk_segments = chunk_segments
+        self.launcher: Launcher = launcher or NewInterpreter()
+        self.chunk_segments = chunk_segments
         self.wait_scale = wait_scale
         self.fleet = Fleet(folder / "machines", slots)
         self.plan = FaultPlan()
@@ -230,14 +230,14 @@ class LocalCloud:
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": attempt.machine.metadata.endpoint,
         }
         command = job.command
-        if attempt.target.stage == Stage.EXTRACT and self._chunk_segments is not None:
-            command = [*command, "--chunk-segments", str(self._chunk_segments)]
+        if attempt.target.stage == Stage.EXTRACT and self.chunk_segments is not None:
+            command = [*command, "--chunk-segments", str(self.chunk_segments)]
         if contract.ENV_CACHE in environment:  # made when the machine boots (stacks/constructs/machine_template.py)
             Path(environment[contract.ENV_CACHE]).mkdir(parents=True, exist_ok=True)
         fault = attempt.take_before_start()
         if fault is not None and fault.kind == Kind.EXIT:
             return exit_with(int(fault.value), folder=attempt.machine.folder, log=attempt.log)
-        process = self._launcher.start(command, environment=environment, folder=attempt.machine.folder, log=attempt.log)
+        process = self.launcher.start(command, environment=environment, folder=attempt.machine.folder, log=attempt.log)
         if fault is not None and fault.kind == Kind.DISK_FULL:
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (int(fault.value), resource.RLIM_INFINITY))
         return process

@@ -85,13 +85,17 @@ class _Started:
 
 
 class WarmFork:
-    """Starts jobs as forks of one `zygote`, which begins with this object and ends with `close`."""
+    """Starts jobs as forks of one `zygote`, which begins with this object and ends with `close`.
 
-    def __init__(self) -> None:
+    Args:
+        also: modules that the zygote imports besides, for what they do to the command.
+    """
+
+    def __init__(self, also: Sequence[str] = ()) -> None:
         self._channel, theirs = socket.socketpair()
         with theirs:
             self._server = subprocess.Popen(  # noqa: S603 - this package's own server
-                [sys.executable, "-m", "localcloud.zygote", str(theirs.fileno())],
+                [sys.executable, "-m", "localcloud.zygote", str(theirs.fileno()), *also],
                 cwd=Path(__file__).parent.parent,
                 env={**os.environ, **SINGLE_THREAD},
                 pass_fds=[theirs.fileno()],

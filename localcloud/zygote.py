@@ -1,4 +1,4 @@
-"""`python -m localcloud.zygote FD`: has imported the command, and becomes a job for each line that it reads.
+"""`python -m localcloud.zygote FD [MODULE …]`: has imported the command, and becomes a job for each line that it reads.
 
 Started by `processes.WarmFork`, over a socket. It reads ``{"command": […], "environment": {…}, "folder": …, "log": …}``
 and answers ``{"started": pid}``, later ``{"ended": pid, "status": exit code or −signal}``. It has a single thread, so
@@ -33,12 +33,12 @@ WARM_MODULES: Sequence[str] = (
 _READ_BYTES = 65536
 
 
-def main(descriptor: int) -> None:
-    """Serves until the socket closes. Returns in a fork with the job's command still to be run: never."""
+def main(descriptor: int, also: Sequence[str]) -> None:
+    """Serves until the socket closes; a fork runs its command and exits. `also` names modules to be imported."""
     channel = socket.socket(fileno=descriptor)
     (script,) = entry_points(group="console_scripts", name=PROGRAM)
     program: Callable[[], int] = script.load()
-    for module in WARM_MODULES:
+    for module in (*WARM_MODULES, *also):
         import_module(module)
     if len(list(Path("/proc/self/task").iterdir())) != 1:
         raise SystemExit("an import has started a thread: a fork of this process may hang")
@@ -112,4 +112,4 @@ def _become(order: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,79 @@
+"""The synthesized `UpscaleVideo` over a video: the same bytes as `sr run`, with jobs that are real processes."""
+
+from pathlib import Path
+
+import pytest
+
+from localcloud.cloud import LocalCloud
+from sr_core.contract import Stage
+from tests.reference import VIDEO, needs_media
+
+from .conftest import sr_run
+from .runs import FRAMES, SEGMENT_FRAMES, Runs
+
+
+@pytest.mark.slow
+def test_the_deployed_pipeline_makes_what_sr_run_makes(plain: LocalCloud, runs: Runs) -> None:
+    # When the state machine runs, each job in a new interpreter
+    run = runs.finish()
+
+    # Then the result is that of one process
+    run.assert_done()
+
+    # and it went the way that is drawn in the state machine's docstring
+    states = run.execution.states()
+    assert [name for name in states if name in ("ExtractSpot", "Route", "Chunks", "AssembleSpot", "Announce")] == [
+        "ExtractSpot",
+        "Route",
+        "Chunks",
+        "AssembleSpot",
+        "Announce",
+    ]
+    assert run.execution.states(chunk=1) == ["Tier", "UpscaleStandardSpot", "NeedsEncode", "ChunkDone"]
+
+    # with one attempt a job, and no frame done twice
+    assert [(str(attempt.target.stage), attempt.number) for attempt in run.attempts()] == [
+        ("extract", 1),
+        ("upscale", 1),
+        ("upscale", 1),
+        ("assemble", 1),
+    ]
+    assert [receipt.frame_count for receipt in run.receipts(Stage.UPSCALE)] == list(SEGMENT_FRAMES)
+    assert sum(receipt.frame_count for receipt in run.receipts(Stage.UPSCALE)) == FRAMES
+
+    # and no job asked for anything that its role does not allow
+    assert plain.edge.denied == []
+
+
+@needs_media
+@pytest.mark.slow
+def test_a_real_clip(plain: LocalCloud, tmp_path: Path) -> None:
+    source = VIDEO / "realshort.mp4"
+    runs = Runs(plain, source, sr_run(source, tmp_path))
+
+    run = runs.finish()
+
+    run.assert_done()
+    assert sum(receipt.frame_count for receipt in run.receipts(Stage.UPSCALE)) == 36
+
+
+def test_a_mezzanine_goes_through_the_encode_fleet_and_gives_the_same_bytes(cloud: LocalCloud, runs: Runs) -> None:
+    run = runs.finish(settings={"segment_codec": "mezzanine"})
+
+    run.assert_done()
+    for chunk in (0, 1):
+        assert run.execution.states(chunk=chunk)[-3:] == ["NeedsEncode", "EncodeSpot", "ChunkDone"]
+    assert [receipt.frame_count for receipt in run.receipts(Stage.ENCODE)] == list(SEGMENT_FRAMES)
+    assert cloud.edge.denied == []
+
+
+def test_what_is_not_there_is_refused_before_any_job(runs: Runs) -> None:
+    run = runs.start()
+    run.execution.wait()
+    missing = run.request | {"input": run.source + ".missing"}
+
+    execution = runs.cloud.start("UpscaleVideo", missing)
+
+    assert execution.wait() == "FAILED"
+    assert execution.describe()["error"] == "InputNotFound"
+    assert list(execution.submissions()) == []
