@@ -79,6 +79,7 @@ class LocalCloud:
         """All that have begun, in order."""
         self._by_key: dict[str, Attempt] = {}
         self._policies: dict[str, Policy] = {}
+        self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._exit = ExitStack()
         self.deployment: Deployment
@@ -111,8 +112,11 @@ class LocalCloud:
         return self.plan
 
     def client(self, service: str) -> Any:
-        """An SDK client with every right."""
-        return boto3.client(cast(Any, service), region_name=REGION)
+        """An SDK client with every right; always the same one."""
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = boto3.client(cast(Any, service), region_name=REGION)
+            return self._clients[service]
 
     def bucket(self, construct: str) -> str:
         """Name of a bucket: ``Input``, ``Work``, ``Output`` or ``Models``."""

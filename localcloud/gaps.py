@@ -4,16 +4,19 @@ Rewrites of the templates themselves are listed in `rewrites`; what moto's S3 le
 `edge`. All changes are undone when `mended` ends.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
+import boto3
 import moto.batch.models as moto_batch
 import moto.stepfunctions.parser.asl.component.common.retry.retrier_decl as moto_retrier
+import moto.stepfunctions.parser.asl.utils.boto_client as moto_clients
 from botocore.session import get_session
 from moto.batch.responses import BatchResponse
 from moto.core.exceptions import JsonRESTError
@@ -174,6 +177,22 @@ def _sync(original: Any, _control: Control) -> Any:
     return evaluate
 
 
+def _shared_clients(_original: Any, _control: Control) -> Any:
+    clients: dict[tuple[str, str], Any] = {}
+    lock = threading.Lock()
+
+    def client(*, service_name: str, region_name: str, **options: Any) -> Any:
+        with lock:
+            found = clients.get((service_name, region_name))
+            if found is None:
+                found = clients[service_name, region_name] = boto3.client(
+                    cast(Any, service_name), region_name=region_name, **options
+                )
+            return found
+
+    return SimpleNamespace(client=client)
+
+
 def _clock(_original: Any, control: Control) -> Any:
     return SimpleNamespace(sleep=lambda seconds: time.sleep(seconds * control.wait_scale))
 
@@ -232,6 +251,12 @@ GAPS = (
         owner=moto_callback,
         name="_DELAY_SECONDS_SYNC_CONDITION_CHECK",
         make=lambda _original, _control: _POLL_SECONDS,
+    ),
+    Gap(
+        reason="a client is made for every task: that takes longer than the task",
+        owner=moto_clients,
+        name="boto3",
+        make=_shared_clients,
     ),
     Gap(
         reason="waits between retries are the services' time, which is cut short here",

@@ -5,6 +5,7 @@ and answers ``{"started": pid}``, later ``{"ended": pid, "status": exit code or 
 that its forks are sound; when the socket closes, it kills what it has started and ends.
 """
 
+import gc
 import json
 import os
 import selectors
@@ -42,10 +43,13 @@ def main(descriptor: int, also: Sequence[str]) -> None:
         import_module(module)
     if len(list(Path("/proc/self/task").iterdir())) != 1:
         raise SystemExit("an import has started a thread: a fork of this process may hang")
+    gc.freeze()  # else the first collection in a fork copies all memory
     order = _serve(channel)
     if order is not None:
         _become(order)
-        raise SystemExit(program())
+        code = program()
+        sys.stdout.flush()
+        os._exit(code)  # at once: to take down what the server imported takes longer than most jobs
 
 
 def _serve(channel: socket.socket) -> Mapping[str, Any] | None:

@@ -64,9 +64,7 @@ class Run:
         return [
             attempt
             for attempt in self.cloud.attempts
-            if attempt.job_id in ids
-            and stage in (None, attempt.target.stage)
-            and chunk in (None, attempt.target.chunk)
+            if attempt.job_id in ids and stage in (None, attempt.target.stage) and chunk in (None, attempt.target.chunk)
         ]
 
     def again(self, *faults: str) -> "Run":
