@@ -19,6 +19,7 @@ from sr_core.contract import FLAG_CHUNK, FLAG_JOB, PROGRAM, ExitCode, Stage
 from sr_core.errors import HostCapacity, InputError, Interrupted, SrError
 from sr_core.interruption import Interruption
 from sr_core.types import Settings
+from sr_core.video import nursery
 
 _DESCRIPTION = "Upscales video two to four times, keeping every frame, its time, and everything else in the file."
 _EPILOG = """exit codes: 0 done · 64 the input or an option is wrong · 65 data is damaged beyond redoing · 69 out of GPU
@@ -44,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # Before the import: torch takes seconds, and a request to stop must not be lost on the way.
         with _interruptible(options) if options.is_work else nullcontext() as options.interruption:
+            if options.reads_media:
+                nursery.start()  # its imports go on beside those of torch
             command = import_module(f"sr_core.cli.{options.module}")
             command.run(options)
     except SrError as error:
@@ -100,7 +103,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog=PROGRAM, description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    parser.set_defaults(json=False, is_work=False)
+    parser.set_defaults(json=False, is_work=False, reads_media=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
     _add_probe(commands)
@@ -126,7 +129,7 @@ def _add_json(parser: _Parser) -> None:
 def _add_run(commands: "argparse._SubParsersAction[_Parser]") -> None:
     defaults = Settings()
     run = _add(commands, "run", "upscale a video on this machine; called again, go on where it stopped")
-    run.set_defaults(is_work=True)
+    run.set_defaults(is_work=True, reads_media=True)
     run.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key")
     run.add_argument(
         "-o", "--output", metavar="OUTPUT", required=True, help="the result: .mp4, .m4v, .mov or .mkv, or s3://…"
@@ -172,6 +175,7 @@ def _add_run(commands: "argparse._SubParsersAction[_Parser]") -> None:
 
 def _add_probe(commands: "argparse._SubParsersAction[_Parser]") -> None:
     probe = _add(commands, "probe", "say what is in a video file and what would be done about it")
+    probe.set_defaults(reads_media=True)
     probe.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key")
     probe.add_argument("--model", default=Settings().model, metavar="NAME|PATH", help="for the plan (%(default)s)")
     _add_json(probe)
@@ -179,7 +183,7 @@ def _add_probe(commands: "argparse._SubParsersAction[_Parser]") -> None:
 
 def _add_stage(commands: "argparse._SubParsersAction[_Parser]", stage: Stage) -> None:
     parser = _add(commands, stage.value, _STAGE_HELP[stage], module="stage")
-    parser.set_defaults(stage=stage, is_work=True)
+    parser.set_defaults(stage=stage, is_work=True, reads_media=True)
     parser.add_argument(
         FLAG_JOB, required=True, metavar="URI", help="the job folder: a directory or s3://bucket/prefix"
     )

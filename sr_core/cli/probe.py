@@ -9,12 +9,12 @@ from sr_core.models.describe import describe
 from sr_core.planning import make_plan
 from sr_core.storage import fetch_source
 from sr_core.types import Plan, Request, Settings, VideoInfo
-from sr_core.video.probe import probe
+from sr_core.video.source import probe_source
 
 
 def run(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="sr-") as scratch:
-        info = probe(fetch_source(options.input, Path(scratch)))
+        info = probe_source(fetch_source(options.input, Path(scratch)))
     settings = Settings(model=options.model)
     request = Request(input="unnamed", input_version="unread", output="unnamed.mp4", settings=settings)
     plan = make_plan(request, describe(settings.model), info, tier="local")

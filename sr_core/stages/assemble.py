@@ -12,8 +12,8 @@ from sr_core.models.catalogue import file_digest
 from sr_core.progress import Progress, silent
 from sr_core.storage import fetch_source, publish
 from sr_core.types import Plan, Receipt, Report, Segment
-from sr_core.video.join import container_for, join
-from sr_core.video.verify import verify
+from sr_core.video.join import container_for
+from sr_core.video.source import join_and_verify
 
 
 class MissingSegments(DamagedData):
@@ -54,9 +54,10 @@ def assemble(
     interruption.check()
     path = scratch / f"result{Path(request.output).suffix.lower()}"
     try:
-        joined = join(files, source, plan, frames, container=container, output=path, on_packet=interruption.check)
-        verify(path, plan, frames, joined, container=container, on_packet=interruption.check)
-        report = _report(manifest, plan, receipts, request.output, path, joined.warnings, started)
+        warnings = join_and_verify(
+            files, source, plan, frames, container=container, output=path, on_packet=interruption.check
+        )
+        report = _report(manifest, plan, receipts, request.output, path, warnings, started)
         interruption.check()
         # Before publishing, so that whoever finds the output there can tell whether this job put it there.
         manifest.store.put_bytes(REPORT_KEY, report.to_json())

@@ -1,6 +1,7 @@
 """Encode: turns a chunk's mezzanine segments into delivery segments, where upscale did not write those itself."""
 
 import time
+from contextlib import closing
 from pathlib import Path
 
 from sr_core.contract import Stage
@@ -10,7 +11,7 @@ from sr_core.manifest import Manifest
 from sr_core.progress import Progress, silent
 from sr_core.stages.commit import commit
 from sr_core.types import Plan, Receipt, Segment, Timing
-from sr_core.video.read import read_segment
+from sr_core.video.source import read_frames
 from sr_core.video.write import SegmentWriter, encoder_versions
 
 
@@ -69,8 +70,8 @@ def _encode_segment(
     mezzanine = manifest.fetch(upscaled, scratch)
     encoding_since = time.monotonic()
     path = scratch / f"delivery-{segment.index:05d}.mkv"
-    with SegmentWriter.of_plan(path, plan, plan.delivery) as writer:
-        for frame in read_segment(mezzanine):
+    with closing(read_frames(mezzanine, plan)) as frames, SegmentWriter.of_plan(path, plan, plan.delivery) as writer:
+        for frame in frames:
             writer.write(frame)
             progress(Stage.ENCODE, segment.start_frame + writer.frame_count, plan.video.frame_count)
             seconds_per_frame = (time.monotonic() - encoding_since) / writer.frame_count

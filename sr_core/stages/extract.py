@@ -13,10 +13,9 @@ from sr_core.progress import Progress, silent
 from sr_core.stages.commit import commit
 from sr_core.storage import fetch_source
 from sr_core.types import Plan, Request, Tier, Timing, VideoInfo
-from sr_core.video.cut import cut
 from sr_core.video.formats import target_of
-from sr_core.video.probe import probe
-from sr_core.video.scan import Scan, scan
+from sr_core.video.scan import Scan
+from sr_core.video.source import cut_source, probe_source, scan_source
 from sr_core.video.write import encoder_versions
 
 
@@ -44,13 +43,13 @@ def extract(
         manifest.write_route(plan)
         return plan
     source = fetch_source(request.input, scratch, version=request.input_version)
-    info = plan.video if plan is not None else probe(source)
+    info = plan.video if plan is not None else probe_source(source, while_waiting=interruption.check)
 
     def on_frame(count: int) -> None:
         interruption.check()
         progress(Stage.EXTRACT, count, max(count, info.frame_count))
 
-    found = scan(source, info, on_frame=on_frame)
+    found = scan_source(source, info, on_frame=on_frame)
     if plan is None:
         plan = _decide(manifest, request, info, found, tier=tier, chunk_segments=chunk_segments)
     _cut_missing(manifest, plan, found, source, scratch, interruption)
@@ -88,7 +87,7 @@ def _cut_missing(
     assert target is not None, "probing refuses other pixel formats"
     lossless = lossless_encoding(target.format.name)
     started = time.monotonic()
-    for made in cut(source, plan.video, found, missing, lossless=lossless, folder=scratch):
+    for made in cut_source(source, plan.video, found, missing, lossless=lossless, folder=scratch):
         interruption.check()
         commit(
             manifest,

@@ -1,7 +1,8 @@
 """Upscale: the segments of one chunk, one after another, with decoding, network and encoding overlapped."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from sr_core.contract import Stage
@@ -16,7 +17,7 @@ from sr_core.storage import fetch_shared
 from sr_core.timestamps import FrameTable
 from sr_core.types import Chunk, Plan, Receipt, Segment, Timing
 from sr_core.video.frames import Planes
-from sr_core.video.read import read_copied, read_lossless
+from sr_core.video.source import Carrier, read_chunk
 from sr_core.video.write import SegmentWriter, encoder_versions
 
 _SUFFIX = ".mkv"
@@ -81,8 +82,9 @@ class _Worker:
             else None
         )
         upscaler = FrameUpscaler(self._plan, weights, reuse=self._reuse)
+        decoded = self._decode(file, carrier, frames, chunk, missing)
         results = overlap(
-            map(upscaler.step, self._decode(file, carrier, frames, chunk, missing)),
+            map(upscaler.step, decoded),
             upscaler.upscale,
             workers=upscaler.workers,
             ahead=upscaler.workers + 1,
@@ -95,9 +97,10 @@ class _Worker:
                 receipts[segment.index] = self._encode(segment, results, upscaler)
         finally:
             results.close()
+            decoded.close()
         return receipts
 
-    def _chunk_file(self, chunk: Chunk) -> tuple[Path, str]:
+    def _chunk_file(self, chunk: Chunk) -> tuple[Path, Carrier]:
         receipt = self._manifest.receipts(Stage.EXTRACT, [chunk.index]).get(chunk.index)
         if receipt is None:
             raise IntegrityError(
@@ -106,18 +109,17 @@ class _Worker:
         return self._manifest.fetch(receipt, self._scratch), receipt.carrier or "copy"
 
     def _decode(
-        self, file: Path, carrier: str, frames: FrameTable, chunk: Chunk, missing: list[Segment]
-    ) -> Iterator[Planes]:
+        self, file: Path, carrier: Carrier, frames: FrameTable, chunk: Chunk, missing: list[Segment]
+    ) -> Generator[Planes, None, None]:
         """The frames of the missing segments, in order; others on the way are decoded and dropped."""
         wanted = {index for segment in missing for index in range(segment.start_frame, segment.end_frame)}
-        read = read_lossless if carrier == "lossless" else read_copied
-        source = read(file, frames, chunk.start_frame, chunk.end_frame)
         started = time.monotonic()
-        for index, planes in enumerate(source, start=chunk.start_frame):
-            if index in wanted:
-                self._decode_seconds += time.monotonic() - started
-                yield planes
-                started = time.monotonic()
+        with closing(read_chunk(file, carrier, self._plan.video, frames, chunk.start_frame, chunk.end_frame)) as source:
+            for index, planes in enumerate(source, start=chunk.start_frame):
+                if index in wanted:
+                    self._decode_seconds += time.monotonic() - started
+                    yield planes
+                    started = time.monotonic()
 
     def _encode(self, segment: Segment, results: Iterator[Planes], upscaler: FrameUpscaler) -> Receipt:
         """Takes the segment's frames as they come, encodes and commits them."""

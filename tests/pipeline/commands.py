@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from sr_core.contract import PROGRAM, ExitCode
+from sr_core.video import nursery
 
 from .script import Journal, Player, Script
 
@@ -35,6 +36,7 @@ PRELOADED = [
     "sr_core.stages.upscale",
     "sr_core.storage.s3",
     "tests.pipeline.commands",
+    "tests.pipeline.preloaded",
 ]
 SINGLE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """For the server: some libraries start their threads when they are imported."""
@@ -157,6 +159,8 @@ def _command(arguments: list[str], script: Script, notes: Path, folder: Path, en
         _drop_capabilities()
     if script.file_limit_bytes is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (script.file_limit_bytes, resource.RLIM_INFINITY))
+    if script.file_limit_bytes is not None or script.without_privileges:
+        nursery.start(own=True)  # which is held to the same
     Player(script, notes / "journal").install()
 
     from sr_core.cli.main import main

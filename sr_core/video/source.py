@@ -1,0 +1,254 @@
+"""What the stages ask of a media file, asked in a process of its own: the only way in which they touch one.
+
+Each question is a function that runs in a reader (see `isolation`) and one around it that says what the reader may take
+and open. Bounds follow from the picture's size and the number of frames.
+"""
+
+import math
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from sr_core.errors import InputError
+from sr_core.timestamps import FrameTable
+from sr_core.types import Chunk, Encoding, Plan, Segment, VideoInfo
+from sr_core.video import limits
+from sr_core.video.confinement import Bounds
+from sr_core.video.cut import CutChunk, cut
+from sr_core.video.formats import target_of
+from sr_core.video.frames import Planes
+from sr_core.video.isolation import isolated
+from sr_core.video.join import join
+from sr_core.video.probe import probe
+from sr_core.video.read import read_copied, read_lossless, read_segment
+from sr_core.video.reader import Tell
+from sr_core.video.scan import Scan, scan
+from sr_core.video.verify import verify
+
+_TELL_SECONDS = 0.05
+"""How often a reader tells how far it is."""
+_BASE_MEMORY_BYTES = 1 << 30
+"""For the libraries, their threads, and what containers keep of their indexes."""
+_FRAMES_IN_MEMORY = 64
+"""Of a decoder with 16 references and 16 threads, and of an encoder after it, with something to spare."""
+_UNKNOWN_MEMORY_BYTES = 3 << 30
+"""Where the size of the picture is not known yet: half a dozen of the largest frames that are let through."""
+_BASE_CPU_SECONDS = 900
+_CPU_SECONDS_PER_FRAME = 1.0
+_CPU_SECONDS_PER_MEGAPIXEL = 2.0
+"""For one frame in one pass: ten times what the slowest decoders take on a slow core."""
+
+Carrier = Literal["copy", "lossless"]
+Kind = TypeVar("Kind")
+
+
+def probe_source(path: Path, *, while_waiting: Callable[[], None] = lambda: None) -> VideoInfo:
+    """`probe` in a reader. Raises InputError also when the file is over one of the `limits`."""
+    highest = limits.current()
+    bounds = Bounds(
+        memory_bytes=min(_UNKNOWN_MEMORY_BYTES, highest.memory_bytes),
+        cpu_seconds=_BASE_CPU_SECONDS,
+        silence_seconds=highest.silence_seconds,
+        readable=(path,),
+    )
+    watch = _Growth(path, while_waiting)
+    info = _expect(VideoInfo, _last(isolated(_probe, path, subject=path, bounds=bounds, while_waiting=watch)), path)
+    watch()
+    _check_frames(path, info.frame_count, "says that it has")
+    return info
+
+
+def scan_source(path: Path, info: VideoInfo, *, on_frame: Callable[[int], None] = lambda _: None) -> Scan:
+    """`scan` in a reader. `on_frame` is told now and then how many frames there were so far, and in the end.
+
+    Raises InputError also when there are more frames than the limit, or the file grows while it is read.
+    """
+    watch = _Growth(path)
+
+    def tell(count: int) -> None:
+        watch()
+        on_frame(count)
+
+    bounds = _bounds(info, readable=(path,))
+    job = isolated(_scan, path, info, subject=path, bounds=bounds, while_waiting=watch)
+    found = _expect(Scan, _last(job, tell), path)
+    tell(len(found.frames))
+    return found
+
+
+def cut_source(
+    path: Path, info: VideoInfo, found: Scan, chunks: Sequence[Chunk], *, lossless: Encoding, folder: Path
+) -> Iterator[CutChunk]:
+    """`cut` in a reader."""
+    bounds = _bounds(info, passes=3, readable=(path,), writable=(folder,))
+    for made in isolated(_cut, path, info, found, list(chunks), lossless, folder, subject=path, bounds=bounds):
+        made = _expect(CutChunk, made, path)
+        if made.path.parent != folder:
+            raise InputError(f"{path}: the process that reads it names {made.path}; do not trust the file")
+        yield made
+
+
+def read_chunk(
+    path: Path, carrier: Carrier, info: VideoInfo, frames: FrameTable, start_frame: int, end_frame: int
+) -> Generator[Planes, None, None]:
+    """Frames [start_frame, end_frame) of a chunk file, by `read_copied` or `read_lossless` in a reader."""
+    bounds = _bounds(info, readable=(path,))
+    for frame in isolated(_read_chunk, path, carrier, frames, start_frame, end_frame, subject=path, bounds=bounds):
+        yield _expect(Planes, frame, path)
+
+
+def read_frames(path: Path, plan: Plan) -> Generator[Planes, None, None]:
+    """All frames of a segment of the plan, by `read_segment` in a reader."""
+    upscaled = plan.video.model_copy(update={"width_px": plan.width_px, "height_px": plan.height_px})
+    for frame in isolated(_read_frames, path, subject=path, bounds=_bounds(upscaled, readable=(path,))):
+        yield _expect(Planes, frame, path)
+
+
+def join_and_verify(
+    segments: Sequence[tuple[Segment, Path]],
+    source: Path,
+    plan: Plan,
+    frames: FrameTable,
+    *,
+    container: str,
+    output: Path,
+    on_packet: Callable[[], None] = lambda: None,
+) -> tuple[str, ...]:
+    """`join`, then `verify`, in a reader: both touch what the source's other streams hold. Returns the warnings."""
+    files = [source, *{path.parent for _, path in segments}]
+    bounds = _bounds(plan.video, passes=3, readable=tuple(files), writable=(output.parent,))
+    job = isolated(
+        _join_and_verify,
+        *(list(segments), source, plan, frames, container, output),
+        subject=source,
+        bounds=bounds,
+        while_waiting=on_packet,
+    )
+    return tuple(map(str, _last(job, lambda _: on_packet())))
+
+
+# What runs in the reader.
+
+
+def _probe(_tell: Tell, path: Path) -> VideoInfo:
+    return probe(path)
+
+
+def _scan(tell: Tell, path: Path, info: VideoInfo) -> Scan:
+    now_and_then = _NowAndThen(tell)
+
+    def on_frame(count: int) -> None:
+        _check_frames(path, count, "has more than")
+        now_and_then(count)
+
+    return scan(path, info, on_frame=on_frame)
+
+
+def _cut(
+    tell: Tell, path: Path, info: VideoInfo, found: Scan, chunks: Sequence[Chunk], lossless: Encoding, folder: Path
+) -> None:
+    for made in cut(path, info, found, chunks, lossless=lossless, folder=folder):
+        tell(made)
+
+
+def _read_chunk(tell: Tell, path: Path, carrier: Carrier, frames: FrameTable, start_frame: int, end_frame: int) -> None:
+    read = read_lossless if carrier == "lossless" else read_copied
+    for frame in read(path, frames, start_frame, end_frame):
+        tell(frame)
+
+
+def _read_frames(tell: Tell, path: Path) -> None:
+    for frame in read_segment(path):
+        tell(frame)
+
+
+def _join_and_verify(
+    tell: Tell,
+    segments: Sequence[tuple[Segment, Path]],
+    source: Path,
+    plan: Plan,
+    frames: FrameTable,
+    container: str,
+    output: Path,
+) -> tuple[str, ...]:
+    now_and_then = _NowAndThen(tell)
+
+    def on_packet() -> None:
+        now_and_then(None)
+
+    joined = join(segments, source, plan, frames, container=container, output=output, on_packet=on_packet)
+    verify(output, plan, frames, joined, container=container, on_packet=on_packet)
+    return joined.warnings
+
+
+class _NowAndThen:
+    """Tells how far a reader is, the first time and then not too often."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._next = 0.0
+
+    def __call__(self, value: object) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _TELL_SECONDS
+            self._tell(value)
+
+
+# What is on this side, and what both sides share.
+
+
+class _Growth:
+    """Refuses a file that somebody is still writing: reading it might never end."""
+
+    def __init__(self, path: Path, then: Callable[[], None] = lambda: None) -> None:
+        self._path, self._then = path, then
+        self._size_bytes = path.stat().st_size
+
+    def __call__(self) -> None:
+        if self._path.stat().st_size > self._size_bytes:
+            raise InputError(f"{self._path} grows while it is read; wait until it is complete")
+        self._then()
+
+
+def _bounds(
+    info: VideoInfo, *, passes: int = 1, readable: tuple[Path, ...] = (), writable: tuple[Path, ...] = ()
+) -> Bounds:
+    """What reading a video of that size and length may take, `passes` times over."""
+    highest = limits.current()
+    target = target_of(info.pixel_format)
+    picture_px = info.width_px * info.height_px
+    frame_bytes = picture_px * 3 * (target.format.bytes_per_sample if target else 2)
+    seconds = _CPU_SECONDS_PER_FRAME + _CPU_SECONDS_PER_MEGAPIXEL * picture_px / 1e6
+    return Bounds(
+        memory_bytes=min(_BASE_MEMORY_BYTES + _FRAMES_IN_MEMORY * frame_bytes, highest.memory_bytes),
+        cpu_seconds=_BASE_CPU_SECONDS + math.ceil(passes * seconds * info.frame_count),
+        silence_seconds=highest.silence_seconds,
+        readable=readable,
+        writable=writable,
+    )
+
+
+def _check_frames(path: Path, count: int, verb: str) -> None:
+    highest = limits.current().frames
+    if count > highest:
+        raise InputError(f"{path} {verb} {count} frames, over the limit of {highest}; {limits.over('frames')}")
+
+
+def _last(job: Generator[Any, None, Any], on_item: Callable[[Any], None] = lambda _: None) -> Any:
+    """What the generator returns, after everything it yields."""
+    with closing(job):
+        while True:
+            try:
+                on_item(next(job))
+            except StopIteration as end:
+                return end.value
+
+
+def _expect(kind: type[Kind], value: object, path: Path) -> Kind:
+    """What a reader told, if it is what was asked for."""
+    if not isinstance(value, kind):
+        raise InputError(f"{path}: the process that reads it says {type(value).__name__}; do not trust the file")
+    return value
