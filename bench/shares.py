@@ -13,11 +13,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import cast
 
 import av
 import torch
-from av.video.stream import VideoStream
 from torch import Tensor
 
 from bench.clips import reference_media
@@ -68,7 +66,7 @@ def shares_of(clip: Path) -> Shares:
 
 def _planes(clip: Path) -> Iterator[tuple[Tensor, ...]]:
     with av.open(str(clip)) as container:
-        for frame in container.decode(cast(VideoStream, container.streams.video[0])):
+        for frame in container.decode(container.streams.video[0]):
             yield tuple(torch.from_numpy(plane).unsqueeze(0) for plane in from_av(frame).planes)
 
 

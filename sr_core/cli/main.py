@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
 from sr_core import __version__
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(arguments)
     except InputError as error:
-        _tell(error, error.exit_code, as_json="--json" in arguments)
+        _tell(_with_hint(error, arguments), error.exit_code, as_json="--json" in arguments)
         return error.exit_code
     try:
         # Before the import: torch takes seconds, and a request to stop must not be lost on the way.
@@ -75,6 +76,14 @@ def _interruptible(options: argparse.Namespace) -> AbstractContextManager[Interr
         sys.stdout.flush()
 
     return interruptible(tell=tell)
+
+
+def _with_hint(error: InputError, arguments: Sequence[str]) -> InputError:
+    """Where the name of a file was taken for an option, says how to write it."""
+    for argument in arguments:
+        if argument.startswith("-") and Path(argument).suffix[1:].isalnum() and "=" not in argument:
+            return InputError(f"{argument} is taken for an option; if it is a file, write ./{argument}")
+    return error
 
 
 def _tell(error: Exception, code: ExitCode, *, as_json: bool, retry_helps: bool = False) -> None:

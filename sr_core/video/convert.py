@@ -11,6 +11,7 @@ import ffmpeg
 import imageio_ffmpeg
 
 from sr_core.errors import HostCapacity, IntegrityError
+from sr_core.video.allowed import CONTAINERS
 from sr_core.video.write import DISK_IS_FULL
 
 _CODECS = {
@@ -36,7 +37,7 @@ def convert_stream(source: Path, index: int, kind: str, *, container: str, folde
         return None
     path = folder / f"stream-{index}.{container}"
     command = (
-        ffmpeg.input(f"file:{source}", protocol_whitelist="file", copyts=None)
+        ffmpeg.input(f"file:{source}", protocol_whitelist="file", format_whitelist=CONTAINERS, copyts=None)
         .output(
             f"file:{path}", map=f"0:{index}", c=codec, f=container, avoid_negative_ts="disabled", fflags="+bitexact"
         )

@@ -27,7 +27,7 @@ from sr_core.video.reader import BROKEN, DEFECT, DONE, FAILED, HELLO, ITEM, OUT_
 _BUFFER_BYTES = 4 << 20
 """Of the socket for messages: about a frame, so that reading is a frame ahead. The kernel may allow less."""
 _OUTCOME_BYTES = 4096
-_POLL_SECONDS = 0.5
+_POLL_SECONDS = 0.25
 _END_SECONDS = 10.0
 _MB = 1e6
 
@@ -48,7 +48,7 @@ def isolated(
     Args:
         function: from the top of a module.
         subject: what an error names.
-        while_waiting: called about twice a second while nothing arrives; what it raises ends the reader.
+        while_waiting: called a few times a second while nothing arrives; what it raises ends the reader.
         on_end: called with how the reader ended, whatever ended it.
 
     Raises:
@@ -107,13 +107,16 @@ class _Reader:
         """The next message but for the first. Raises what the reader's end without a last message means."""
         try:
             text_bytes, body_bytes = messages.sizes(self._exactly(messages.HEADER.size))
-            kind, value = messages.decode(self._exactly(text_bytes), self._exactly(body_bytes))
+            message = messages.decode(self._exactly(text_bytes), self._exactly(body_bytes))
         except UntrustworthyMessageError as error:
             raise self.untrustworthy(str(error)) from None
-        if kind == HELLO:
-            self._pid = int(value)
-            return self.receive()
-        return kind, value
+        match message:
+            case (str(kind), int(pid)) if kind == HELLO and self._pid is None:
+                self._pid = pid
+                return self.receive()
+            case (str(kind), value):
+                return kind, value
+        raise self.untrustworthy("it says no pair")
 
     def _exactly(self, size: int) -> memoryview:
         """So many bytes, however they come."""

@@ -67,7 +67,7 @@ def decode(text: Buffer, body: memoryview) -> Any:
     except UntrustworthyMessageError:
         raise
     except Exception as error:  # whatever is wrong with it, it is not ours
-        raise UntrustworthyMessageError(str(error)) from error
+        raise UntrustworthyMessageError(type(error).__name__) from error
 
 
 def _describe(value: object, parts: list[memoryview]) -> object:

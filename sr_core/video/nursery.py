@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 
 from sr_core.video.confinement import scrubbed_environment
 
@@ -50,10 +51,11 @@ class _Nursery:
     def __init__(self) -> None:
         self._requests, theirs = socket.socketpair()
         self._owner = os.getpid()
+        path = [entry or str(Path.cwd()) for entry in sys.path]
         with theirs:
             code = (
                 f"import signal; [signal.signal(number, signal.SIG_IGN) for number in {_NOT_FOR_US}]; "
-                f"import sys; sys.path[:] = {sys.path!a}; from sr_core.video import reader, source; "
+                f"import sys; sys.path[:] = {path!a}; from sr_core.video import reader, source; "
                 f"reader.serve({theirs.fileno()})"
             )
             self._process = subprocess.Popen(  # noqa: S603 — this interpreter, and the code above

@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from sr_core.errors import InputError
 from sr_core.types import ColorInfo, StreamInfo, VideoInfo
 from sr_core.video.formats import Chroma, target_of
-from sr_core.video.open import open_source
+from sr_core.video.open import check_decoder, open_source
 
 _Matrix = Literal["bt601", "bt709", "bt2020nc", "smpte240m", "fcc", "rgb"]
 _MATRICES: dict[int, _Matrix] = {
@@ -57,6 +57,7 @@ def probe(path: Path) -> VideoInfo:
     """
     with open_source(path) as container:
         stream = choose_video(container, path)
+        check_decoder(path, stream)
         frame = _first_frame(container, stream, path)
         with open_source(path) as again:
             times, last_duration = _packet_times(again, again.streams[stream.index])
