@@ -157,4 +157,5 @@ class Manifest:
 def first_problem(error: ValidationError) -> str:
     """The first thing that is wrong with a model, in a few words: ``settings.crf: Input should be …``."""
     problem = error.errors(include_url=False)[0]
-    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+    message = problem["msg"].removeprefix("Value error, ")  # pydantic's own words around a validator's
+    return ": ".join(filter(None, [".".join(map(str, problem["loc"])), message]))

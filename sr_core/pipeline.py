@@ -9,6 +9,7 @@ goes on where it stopped, however it stopped.
 from pathlib import Path
 
 from sr_core.contract import REPORT_KEY, REQUEST_KEY
+from sr_core.delivery import container_for
 from sr_core.errors import DamagedData, InputError
 from sr_core.interruption import Interruption
 from sr_core.job_folder import job_folder
@@ -22,7 +23,6 @@ from sr_core.stages.extract import extract
 from sr_core.stages.upscale import upscale
 from sr_core.storage import ObjectNotFound, check_publishable, is_published, open_store
 from sr_core.types import Report, Settings
-from sr_core.video.join import container_for
 
 
 def run_local(
@@ -48,7 +48,7 @@ def run_local(
     """
     interruption = interruption or Interruption()
     work_dir = work_dir.absolute()  # a relative "a:b" would be an address to the muxers
-    container_for(output)
+    container_for(output, settings.codec)
     if _is_same_file(source, output):
         raise InputError(f"{output} is the input itself; choose another output")
     blocked = _why_not_publishable(output, overwrite)

@@ -8,13 +8,12 @@ from fractions import Fraction
 from itertools import pairwise
 from math import ceil
 
+from sr_core.delivery import delivery_encoding, lossless_encoding, output_color, output_format, output_warnings
 from sr_core.errors import InputError
 from sr_core.throughput import choose_tier, chunk_frames
 from sr_core.types import (
     Chunk,
-    ColorInfo,
     Device,
-    Encoding,
     Execution,
     ModelSpec,
     Plan,
@@ -30,8 +29,6 @@ SEGMENT_SECONDS = 4
 """Of video, at the average rate: long enough for a good GOP, short enough to lose little with a machine."""
 _SEGMENT_FRAMES = range(24, 601)
 """Bounds for very low and very high frame rates."""
-ENCODER_THREADS = 4
-"""On every machine alike, because the number decides x264's bytes."""
 MAX_SIDE_PX = 16384
 """Of the output: what H.264 and HEVC level limits and their decoders can hold at most."""
 _WHOLE_FRAME_PX = 1280 * 720
@@ -104,16 +101,29 @@ def make_plan(
         model=model,
         width_px=width,
         height_px=height,
-        color=output_color(video),
+        color=output_color(settings, video),
         segments=segments,
         chunks=group_chunks(segments, frames=frames),
         segment_codec=settings.segment_codec,
-        delivery=delivery_encoding(settings, video),
-        mezzanine=lossless_encoding(output_format(video)),
+        delivery=delivery_encoding(settings, video, width_px=width, height_px=height),
+        mezzanine=lossless_encoding(output_format(settings, video)),
         execution=_execution(settings, model, video, tier),
         tier=tier,
-        warnings=video.warnings,
+        deinterlace=is_deinterlaced(settings, video),
+        warnings=(*video.warnings, *_interlace_warnings(settings, video), *output_warnings(settings, video)),
     )
+
+
+def is_deinterlaced(settings: Settings, video: VideoInfo) -> bool:
+    """Whether the frames of a job are deinterlaced ones."""
+    return settings.deinterlace == "auto" and video.is_interlaced
+
+
+def _interlace_warnings(settings: Settings, video: VideoInfo) -> tuple[str, ...]:
+    if not video.is_interlaced or is_deinterlaced(settings, video):
+        return ()
+    order = "" if video.field_order == "unknown" else f" ({video.field_order})"
+    return (f"the video is interlaced{order}; its fields are upscaled as they are, woven",)
 
 
 def check_scale(settings: Settings, model: ModelSpec) -> None:
@@ -123,50 +133,6 @@ def check_scale(settings: Settings, model: ModelSpec) -> None:
             f"{model.name} is a ×{model.scale} network, not ×{settings.scale}; "
             f"leave out --scale or choose another network with --model (see `sr models`)"
         )
-
-
-def output_color(video: VideoInfo) -> ColorInfo:
-    """What the output's samples mean: what the source's do, with RGB turned into BT.709 of limited range."""
-    if video.color.matrix != "rgb":
-        return video.color
-    return video.color.model_copy(update={"matrix": "bt709", "range": "limited"})
-
-
-def output_format(video: VideoInfo) -> str:
-    """Pixel format of the output: the source's chroma subsampling and depth, as far as encoders have them.
-
-    Grey becomes 4:2:0 and RGB 4:4:4; 9 bits become 10, more than 10 become 12.
-    """
-    chroma = {"gray": "420", "rgb": "444"}.get(video.chroma, video.chroma)
-    depth = 8 if video.bit_depth == 8 else 10 if video.bit_depth <= 10 else 12
-    return f"yuv{chroma}p" if depth == 8 else f"yuv{chroma}p{depth}le"
-
-
-def delivery_encoding(settings: Settings, video: VideoInfo) -> Encoding:
-    """How the delivered packets are made. Raises InputError where the codec cannot hold the source's depth."""
-    options: tuple[tuple[str, str], ...] = (("crf", str(settings.crf)), ("preset", settings.preset))
-    if settings.codec == "h264":
-        if video.bit_depth > 10:
-            raise InputError(f"H.264 holds at most 10 bits and the source has {video.bit_depth}; add --codec hevc")
-        return Encoding(codec="libx264", pixel_format=output_format(video), options=options, threads=ENCODER_THREADS)
-    parameters = f"pools={ENCODER_THREADS}:frame-threads=2:log-level=error"
-    return Encoding(
-        codec="libx265",
-        pixel_format=output_format(video),
-        options=(*options, ("x265-params", parameters)),
-        threads=ENCODER_THREADS,
-    )
-
-
-def lossless_encoding(pixel_format: str) -> Encoding:
-    """FFV1 version 3 with checksummed slices: exact, intra-only, fast enough, for any depth and subsampling.
-
-    RGB of 8 bits it takes packed only.
-    """
-    if pixel_format == "gbrp":
-        pixel_format = "bgr0"
-    options = (("level", "3"), ("slices", "4"), ("slicecrc", "1"))
-    return Encoding(codec="ffv1", pixel_format=pixel_format, options=options, threads=ENCODER_THREADS)
 
 
 def _execution(settings: Settings, model: ModelSpec, video: VideoInfo, tier: Tier) -> Execution:

@@ -4,115 +4,23 @@ Every model is frozen and refuses unknown fields; its JSON form is what lies in 
 frame ranges are half-open, rates and times rational. Nothing here reads a file or makes a decision.
 """
 
-import hashlib
-import json
-from fractions import Fraction
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, model_validator
 
 from sr_core.contract import CONTRACT_VERSION, Stage
 from sr_core.errors import InputError
+from sr_core.frozen import Model as Model
+from sr_core.media import ColorInfo as ColorInfo
+from sr_core.media import StreamInfo as StreamInfo
+from sr_core.media import VideoInfo as VideoInfo
 
-Codec = Literal["h264", "hevc"]
+Codec = Literal["h264", "hevc", "av1", "prores", "ffv1"]
+ProresProfile = Literal["proxy", "lt", "standard", "hq", "4444", "4444xq"]
 Device = Literal["cpu", "cuda"]
 Precision = Literal["fp32", "bf16", "fp16"]
 SegmentCodec = Literal["delivery", "mezzanine"]
 Tier = Literal["local", "standard", "premium", "memory"]
-
-
-class Model(BaseModel):
-    """Base of every model here: immutable, strict about names, with a digest of its canonical JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def to_json(self) -> bytes:
-        """Canonical JSON: sorted keys, no spaces, UTF-8, one trailing newline."""
-        return (
-            json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
-        ).encode()
-
-    @classmethod
-    def from_json(cls, data: bytes | str) -> Self:
-        """Reads what `to_json` wrote. Raises pydantic.ValidationError (a ValueError) when it is not that."""
-        return cls.model_validate_json(data)
-
-    def digest(self) -> str:
-        """sha256 (hex) of the canonical JSON."""
-        return hashlib.sha256(self.to_json()).hexdigest()
-
-
-class ColorInfo(Model):
-    """How the numbers in a frame stand for colours (names as in ffmpeg, codes as in ITU-T H.273)."""
-
-    matrix: Literal["bt601", "bt709", "bt2020nc", "smpte240m", "fcc", "rgb"]
-    """Luma coefficients; `rgb` where the planes are red, green and blue themselves."""
-    range: Literal["limited", "full"]
-    primaries: int = Field(ge=0, le=255)
-    """H.273 code; 2 = unspecified, kept so."""
-    transfer: int = Field(ge=0, le=255)
-    """H.273 code; 2 = unspecified, kept so."""
-    siting: Literal["left", "center", "topleft"] = "left"
-    """Where a subsampled chroma sample lies relative to its luma samples."""
-    assumed: tuple[str, ...] = ()
-    """Names of the fields above that the file does not state and that probing decided."""
-
-
-class StreamInfo(Model):
-    """One stream of the source, as far as carrying it is concerned."""
-
-    index: int
-    kind: Literal["video", "audio", "subtitle", "data", "attachment"]
-    codec: str
-    language: str | None = None
-    title: str | None = None
-    dispositions: tuple[str, ...] = ()
-    note: str | None = None
-    """What the pipeline will do with it, when that is not simply to carry it."""
-
-
-class VideoInfo(Model):
-    """What the pipeline sees in a file."""
-
-    container: str
-    """Name of the demuxer, for example ``mov,mp4,m4a,3gp,3g2,mj2``."""
-    stream_index: int
-    codec: str
-    width_px: int = Field(gt=0)
-    height_px: int = Field(gt=0)
-    """Size of the stored picture, before `rotation_degrees` is applied."""
-    sar: Fraction = Fraction(1)
-    """Sample aspect ratio of the stored picture."""
-    rotation_degrees: Literal[0, 90, 180, 270] = 0
-    """Clockwise turn that makes the stored picture upright."""
-    pixel_format: str
-    bit_depth: int
-    chroma: Literal["420", "422", "444", "gray", "rgb"]
-    rate: Fraction
-    """Average frame rate, frames per second."""
-    time_base: Fraction
-    """Seconds per unit of a presentation time in this stream."""
-    clock_start_seconds: Fraction = Fraction(0)
-    """Subtracted from every time of the source: where the clock of a transport or program stream happened to start."""
-    frame_count: int
-    """Frames that are shown. From the packets when probed, exact once the source has been decoded."""
-    variable_rate: bool
-    duration_seconds: float
-    field_order: Literal["progressive", "top-first", "bottom-first", "unknown"]
-    color: ColorInfo
-    streams: tuple[StreamInfo, ...]
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def upright_size_px(self) -> tuple[int, int]:
-        """(width, height) after rotation."""
-        size = (self.width_px, self.height_px)
-        return size if self.rotation_degrees in (0, 180) else size[::-1]
-
-    @property
-    def upright_sar(self) -> Fraction:
-        """Sample aspect ratio after rotation."""
-        return self.sar if self.rotation_degrees in (0, 180) else 1 / self.sar
 
 
 class ModelSpec(Model):
@@ -140,11 +48,16 @@ class Settings(Model):
     scale: int | None = None
     """Refused unless it is the network's own; None takes the network's."""
     codec: Codec = "h264"
-    crf: int = Field(default=18, ge=0, le=51)
-    """Constant rate factor of the delivery codec: 0 lossless (8 bit), 18 visually transparent, 51 worst."""
+    crf: int | None = Field(default=None, ge=0, le=63)
+    """Constant rate factor: 0 best to 51 worst for H.264 and HEVC, to 63 for AV1. None: `delivery.DEFAULT_CRF`.
+
+    ProRes has profiles instead, FFV1 is lossless: for them it must be None."""
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"] = (
         "medium"
     )
+    """x264's names for speed against size; AV1's numbers are `delivery.AV1_PRESETS`. ProRes and FFV1 have none."""
+    prores_profile: ProresProfile | None = None
+    """None: 4444 for a source of full chroma, hq for others."""
     segment_codec: SegmentCodec = "delivery"
     """Whether upscale writes the delivery codec itself, or a lossless mezzanine for the encode stage."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -153,6 +66,18 @@ class Settings(Model):
     """Side of a tile in input pixels, without its halo; None: whole frames where memory allows."""
     strict: bool = False
     """Refuse a damaged source instead of upscaling what decodes."""
+    deinterlace: Literal["auto", "off"] = "auto"
+    """Whether interlaced frames are deinterlaced before they are upscaled, or upscaled as they are, woven."""
+
+    @model_validator(mode="after")
+    def _quality_is_the_codecs(self) -> Self:
+        if self.codec in ("prores", "ffv1") and self.crf is not None:
+            raise ValueError(f"crf: {self.codec} has none")
+        if self.codec in ("h264", "hevc") and self.crf is not None and self.crf > 51:
+            raise ValueError(f"crf: {self.codec} has 0 to 51")
+        if self.codec != "prores" and self.prores_profile is not None:
+            raise ValueError(f"prores_profile: {self.codec} has none")
+        return self
 
 
 class Request(Model):
@@ -185,6 +110,8 @@ class Encoding(Model):
     """The encoder's private options, in the order in which they are given."""
     threads: int = Field(ge=1)
     """Fixed, because x264 writes other bytes with another number of threads."""
+    tag: str | None = None
+    """The four letters by which a container names the codec, where they say more than the codec (ProRes' profile)."""
 
 
 class Execution(Model):
@@ -235,6 +162,8 @@ class Plan(Model):
     mezzanine: Encoding
     execution: Execution
     tier: Tier
+    deinterlace: bool = False
+    """Whether the frames of the record are deinterlaced ones; see `video.interlace`."""
     warnings: tuple[str, ...] = ()
 
     def chunk(self, index: int) -> Chunk:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sr_core.delivery import output_color, output_format
 from sr_core.errors import InputError
-from sr_core.planning import group_chunks, make_plan, output_color, output_format, segment_grid
+from sr_core.planning import group_chunks, make_plan, segment_grid
 from sr_core.types import Plan, Settings
 from tests import builders
 
@@ -95,7 +96,7 @@ def test_an_output_beyond_the_codecs_limits_is_refused() -> None:
     ],
 )
 def test_the_output_keeps_the_sources_subsampling_and_depth(chroma: str, bit_depth: int, expected: str) -> None:
-    assert output_format(builders.video(chroma=chroma, bit_depth=bit_depth)) == expected
+    assert output_format(Settings(), builders.video(chroma=chroma, bit_depth=bit_depth)) == expected
 
 
 def test_h264_does_not_silently_lose_twelve_bits() -> None:
@@ -107,7 +108,7 @@ def test_h264_does_not_silently_lose_twelve_bits() -> None:
 
 
 def test_rgb_sources_get_a_matrix_on_the_way_out() -> None:
-    converted = output_color(builders.video(chroma="rgb", color=builders.color(matrix="rgb", range="full")))
+    converted = output_color(Settings(), builders.video(chroma="rgb", color=builders.color(matrix="rgb", range="full")))
 
     assert (converted.matrix, converted.range) == ("bt709", "limited")
 

@@ -13,7 +13,7 @@ from sr_core import __version__
 from sr_core.cli.output import show, show_json
 from sr_core.contract import ENV_SCRATCH
 
-_ENCODERS = ("libx264", "libx265", "libsvtav1", "ffv1", "h264_nvenc", "hevc_nvenc")
+_ENCODERS = ("libx264", "libx265", "libsvtav1", "prores_ks", "ffv1", "h264_nvenc", "hevc_nvenc")
 _PACKAGES = ("av", "boto3", "ffmpeg-python", "numpy", "pydantic", "torch", "safetensors")
 
 

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, get_args
 
 from sr_core import __version__
 from sr_core.cli.signals import interruptible
 from sr_core.contract import FLAG_CHUNK, FLAG_JOB, PROGRAM, ExitCode, Stage
 from sr_core.errors import HostCapacity, InputError, Interrupted, SrError
 from sr_core.interruption import Interruption
-from sr_core.types import Settings
+from sr_core.types import Codec, ProresProfile, Settings
 from sr_core.video import nursery
 
 _DESCRIPTION = "Upscales video two to four times, keeping every frame, its time, and everything else in the file."
@@ -141,7 +141,7 @@ def _add_run(commands: "argparse._SubParsersAction[_Parser]") -> None:
     run.set_defaults(is_work=True, reads_media=True)
     run.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key")
     run.add_argument(
-        "-o", "--output", metavar="OUTPUT", required=True, help="the result: .mp4, .m4v, .mov or .mkv, or s3://…"
+        "-o", "--output", metavar="OUTPUT", required=True, help="the result: .mp4, .m4v, .mov, .mkv or .webm, or s3://…"
     )
     run.add_argument("--overwrite", action="store_true", help="replace OUTPUT if it exists")
     network = run.add_argument_group("network")
@@ -161,16 +161,35 @@ def _add_run(commands: "argparse._SubParsersAction[_Parser]") -> None:
     )
     network.add_argument("--tile", type=int, metavar="PX", help="side of a tile in input pixels; whole frames if small")
     coding = run.add_argument_group("encoding")
-    coding.add_argument("--codec", choices=("h264", "hevc"), default=defaults.codec, help="(%(default)s)")
     coding.add_argument(
-        "--crf", type=int, default=defaults.crf, metavar="N", help="0 best … 51 worst quality (%(default)s)"
+        "--codec",
+        choices=get_args(Codec),
+        default=defaults.codec,
+        help="h264, hevc: .mp4 .mov .mkv; av1: .mp4 .mkv .webm; prores: .mov .mkv; ffv1: .mkv (%(default)s)",
     )
-    coding.add_argument("--preset", default=defaults.preset, metavar="P", help="ultrafast … veryslow (%(default)s)")
+    coding.add_argument(
+        "--crf",
+        type=int,
+        metavar="N",
+        help="0 best to 51 worst quality, for av1 to 63 (h264, hevc: 18; av1: 20; prores and ffv1 have none)",
+    )
+    coding.add_argument(
+        "--preset", default=defaults.preset, metavar="P", help="ultrafast … veryslow, for h264, hevc, av1 (%(default)s)"
+    )
+    coding.add_argument(
+        "--prores-profile", choices=get_args(ProresProfile), help="(hq, or 4444 for a source of full chroma)"
+    )
     coding.add_argument(
         "--segment-codec",
         choices=("delivery", "mezzanine"),
         default=defaults.segment_codec,
         help="upscale writes the delivery codec itself, or lossless segments for `sr encode` (%(default)s)",
+    )
+    run.add_argument(
+        "--deinterlace",
+        choices=("auto", "off"),
+        default=defaults.deinterlace,
+        help="off: interlaced frames are upscaled as they are, woven (%(default)s)",
     )
     run.add_argument("--strict", action="store_true", help="refuse a damaged source instead of upscaling what decodes")
     run.add_argument(

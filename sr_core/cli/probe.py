@@ -64,4 +64,4 @@ def _lines(name: str, info: VideoInfo, plan: Plan) -> list[str]:
         f"  result    {plan.width_px}×{plan.height_px} by {plan.model.name}, {plan.delivery.codec} "
         f"{plan.delivery.pixel_format}, matrix {plan.color.matrix}, in {len(plan.segments)} segments"
     )
-    return lines + [f"  warning   {warning}" for warning in info.warnings]
+    return lines + [f"  warning   {warning}" for warning in plan.warnings]

@@ -45,11 +45,13 @@ def settings_from(options: argparse.Namespace) -> Settings:
             codec=options.codec,
             crf=options.crf,
             preset=options.preset,
+            prores_profile=options.prores_profile,
             segment_codec=options.segment_codec,
             device=options.device,
             precision=options.precision,
             tile_px=options.tile,
             strict=options.strict,
+            deinterlace=options.deinterlace,
         )
     except ValidationError as error:
         option, _, problem = first_problem(error).partition(": ")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sr_core.contract import REPORT_KEY, Stage
+from sr_core.delivery import container_for
 from sr_core.errors import DamagedData, IntegrityError
 from sr_core.interruption import Interruption
 from sr_core.manifest import Manifest
@@ -12,7 +13,6 @@ from sr_core.models.catalogue import file_digest
 from sr_core.progress import Progress, silent
 from sr_core.storage import fetch_source, publish
 from sr_core.types import Plan, Receipt, Report, Segment
-from sr_core.video.join import container_for
 from sr_core.video.source import join_and_verify
 
 
@@ -45,7 +45,7 @@ def assemble(
     started = time.monotonic()
     interruption = interruption or Interruption()
     request, plan = manifest.request(), manifest.plan()
-    container = container_for(request.output)
+    container = container_for(request.output, request.settings.codec)
     stage = Stage.UPSCALE if plan.segment_codec == "delivery" else Stage.ENCODE
     receipts = manifest.receipts(stage, range(len(plan.segments)))
     files = _fetch_all(manifest, plan, receipts, scratch, progress, interruption)

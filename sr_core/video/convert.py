@@ -18,9 +18,11 @@ _CODECS = {
     ("audio", "mp4"): "aac",
     ("audio", "mov"): "aac",
     ("audio", "matroska"): "flac",
+    ("audio", "webm"): "libopus",
     ("subtitle", "mp4"): "mov_text",
     ("subtitle", "mov"): "mov_text",
     ("subtitle", "matroska"): "srt",
+    ("subtitle", "webm"): "webvtt",
 }
 _TIMEOUT_SECONDS = 3600
 

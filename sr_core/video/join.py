@@ -15,15 +15,12 @@ from typing import Any
 
 import av
 
-from sr_core.errors import InputError, IntegrityError
+from sr_core.errors import IntegrityError
 from sr_core.timestamps import FrameTable
 from sr_core.types import Plan, Segment
 from sr_core.video.open import open_source
 from sr_core.video.streams import SourceStreams, Track, content_tags
 from sr_core.video.write import raise_if_disk_is_full
-
-CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-"""Muxers by the output's suffix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +33,6 @@ class Joined:
     """Which of them is the upscaled video."""
     has_chapters: bool
     warnings: tuple[str, ...]
-
-
-def container_for(output: str) -> str:
-    """The muxer for an output path or address. Raises InputError for a suffix that is not supported."""
-    suffix = Path(output).suffix.lower()
-    if suffix not in CONTAINERS:
-        raise InputError(f"{output}: no container for the suffix {suffix!r}; use {', '.join(CONTAINERS)}")
-    return CONTAINERS[suffix]
 
 
 def join(
@@ -61,7 +50,7 @@ def join(
     Args:
         segments: every segment of the plan with its file, in order.
         source: the source file.
-        container: a muxer of `CONTAINERS`.
+        container: a muxer of `delivery.CONTAINERS`.
         output: a file that does not exist yet, in a folder with room for the result.
         on_packet: called for every packet; what it raises ends the joining.
 

@@ -93,6 +93,8 @@ class SourceStreams:
         made.time_base = self._plan.video.time_base
         if made.codec_context.name == "hevc" and self._container in ("mp4", "mov"):
             made.codec_context.codec_tag = "hvc1"  # Apple's players refuse the default, hev1
+        if self._plan.delivery.tag is not None:
+            made.codec_context.codec_tag = self._plan.delivery.tag
         return made
 
     def _copy(self, stream: Any) -> Any:

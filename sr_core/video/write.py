@@ -1,6 +1,7 @@
 """Encoding frames into a segment file: a new encoder for each, so that its bytes depend on nothing but its frames."""
 
 import errno
+import os
 import platform
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,7 +13,7 @@ from typing import Any, Self, cast
 import av
 from av.video.stream import VideoStream
 
-from sr_core.errors import HostCapacity, IntegrityError
+from sr_core.errors import HostCapacity, InputError, IntegrityError
 from sr_core.types import ColorInfo, Encoding, Plan
 from sr_core.video.frames import Planes, to_av
 
@@ -26,6 +27,10 @@ DISK_IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _X264_ASM = {"x86_64": "avx2", "AMD64": "avx2"}
 """x264's AVX-512 code for macroblock trees reads memory that nobody wrote: in a long-lived process the same frames give
 other bytes. AVX2 code does not, and makes machines with and without AVX-512 agree (docs/decisions/0004)."""
+
+
+_QUIET_SVT = ("SVT_LOG", "0")
+"""SVT-AV1 writes a page about itself to standard error for every encoder, unless its environment says otherwise."""
 
 
 class SegmentWriter:
@@ -50,6 +55,7 @@ class SegmentWriter:
         self.frame_count = 0
         options = {"fflags": "+bitexact"}  # no random identifiers, no version strings
         self._container = av.open(str(path), "w", format="matroska", container_options=options)
+        os.environ.setdefault(*_QUIET_SVT)
         stream = cast(VideoStream, self._container.add_stream(encoding.codec, rate=rate))
         context = stream.codec_context
         context.width, context.height = width_px, height_px
@@ -57,6 +63,8 @@ class SegmentWriter:
         context.time_base = 1 / rate
         context.sample_aspect_ratio = sar.limit_denominator(1 << 15)
         context.thread_count = encoding.threads
+        if encoding.tag is not None:
+            context.codec_tag = encoding.tag
         context.options = encoder_options(encoding)
         context.flags |= int(av.codec.context.Flags.bitexact)
         if color is not None:
@@ -87,16 +95,26 @@ class SegmentWriter:
         out.pts = self.frame_count
         out.time_base = self._stream.codec_context.time_base
         self.frame_count += 1
-        self._mux(self._stream.encode(out))
+        self._mux(self._encode(out))
 
     def close(self) -> None:
         """Flushes the encoder and finishes the file. Raises HostCapacity when the disk is full."""
-        self._mux(self._stream.encode(None))
+        self._mux(self._encode(None))
         try:
             self._container.close()
         except OSError as error:
             raise_if_disk_is_full(self.path, error)
             raise IntegrityError(f"{self.path} could not be written: {error.strerror or error}") from error
+
+    def _encode(self, frame: av.VideoFrame | None) -> "Sequence[av.Packet[Any]]":
+        try:
+            return self._stream.encode(frame)
+        except (av.error.ExternalError, av.error.ArgumentError, av.error.InvalidDataError) as error:
+            context = self._stream.codec_context
+            raise InputError(
+                f"{context.codec.name} does not take {context.width}×{context.height} {context.pix_fmt} with "
+                f"{dict(context.options)}; choose another --codec"
+            ) from error
 
     def _mux(self, packets: Sequence["av.Packet[Any]"]) -> None:
         try:

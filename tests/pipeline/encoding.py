@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sr_core.planning import delivery_encoding
+from sr_core.delivery import delivery_encoding
 from sr_core.types import Settings
 from sr_core.video.formats import HANDLED
 from sr_core.video.frames import Planes
@@ -31,7 +31,8 @@ def main(codec: str, count: int) -> None:
 
 def _encode(path: Path, codec: str, *, width_px: int, height_px: int, seed: int) -> None:
     """A picture of noise and gradients that drifts, at the preset that users get."""
-    encoding = delivery_encoding(Settings.model_validate({"codec": codec, "preset": "medium"}), video())
+    settings = Settings.model_validate({"codec": codec, "preset": "medium"})
+    encoding = delivery_encoding(settings, video(), width_px=width_px, height_px=height_px)
     random = np.random.default_rng(seed)
     plates = [
         random.integers(40, 200, (height, width + _FRAMES), dtype=np.uint8)

@@ -8,8 +8,8 @@ from typing import Any
 import imageio_ffmpeg
 import pytest
 
+from sr_core.delivery import lossless_encoding
 from sr_core.errors import IntegrityError
-from sr_core.planning import lossless_encoding
 from sr_core.types import Chunk
 from sr_core.video.cut import CutChunk, cut
 from sr_core.video.formats import target_of
