@@ -4,11 +4,12 @@ import time
 from pathlib import Path
 
 from sr_core.contract import Stage
+from sr_core.delivery import container_for, lossless_encoding
 from sr_core.errors import InputError
 from sr_core.interruption import Interruption
 from sr_core.manifest import Manifest
 from sr_core.models.catalogue import describe_shipped
-from sr_core.planning import lossless_encoding, make_plan
+from sr_core.planning import is_deinterlaced, make_plan
 from sr_core.progress import Progress, silent
 from sr_core.stages.commit import commit
 from sr_core.storage import fetch_source
@@ -38,6 +39,7 @@ def extract(
     """
     interruption = interruption or Interruption()
     request = manifest.request()
+    container_for(request.output, request.settings.codec)
     plan = manifest.plan_if_made()
     if plan is not None and _is_done(manifest, plan):
         manifest.write_route(plan)
@@ -49,8 +51,13 @@ def extract(
         interruption.check()
         progress(Stage.EXTRACT, count, max(count, info.frame_count))
 
-    found = scan_source(source, info, on_frame=on_frame)
+    deinterlace = plan.deinterlace if plan is not None else is_deinterlaced(request.settings, info)
+    found = scan_source(source, info, deinterlace=deinterlace, on_frame=on_frame)
     if plan is None:
+        if found.interlaced_count and not info.is_interlaced:
+            info = info.model_copy(update={"field_order": "unknown"})  # it began with progressive frames
+            if is_deinterlaced(request.settings, info):
+                found = scan_source(source, info, deinterlace=True, on_frame=on_frame)
         plan = _decide(manifest, request, info, found, tier=tier, chunk_segments=chunk_segments)
     _cut_missing(manifest, plan, found, source, scratch, interruption)
     manifest.write_route(plan)
@@ -64,8 +71,8 @@ def _is_done(manifest: Manifest, plan: Plan) -> bool:
 def _decide(
     manifest: Manifest, request: Request, info: VideoInfo, found: Scan, *, tier: Tier | None, chunk_segments: int | None
 ) -> Plan:
-    if request.settings.strict and found.warnings:
-        raise InputError(f"{request.input}: {'; '.join(found.warnings)}; leave out --strict to upscale what decodes")
+    if request.settings.strict and found.damage:
+        raise InputError(f"{request.input}: {', '.join(found.damage)}; leave out --strict to upscale what decodes")
     exact = info.model_copy(
         update={
             "frame_count": len(found.frames),

@@ -58,7 +58,7 @@ def cut(
 
 def _packet_ranges(scan: Scan, chunks: Sequence[Chunk]) -> dict[int, tuple[int, int]]:
     """Packets [first, end) that each chunk needs; chunks that cannot be copied exactly or cheaply are left out."""
-    if not scan.times_are_exact:
+    if not scan.times_are_exact or scan.is_deinterlaced:
         return {}
     pts = scan.packets.pts
     key_numbers = [n for n, is_key in enumerate(scan.packets.is_key) if is_key and pts[n] != NO_TIME]
@@ -183,7 +183,7 @@ def _code_lossless(
     waiting = list(chunks)
     writer: SegmentWriter | None = None
     file = folder
-    for index, planes in read_source(path, info.stream_index, scan.frames):
+    for index, planes in read_source(path, info.stream_index, scan.frames, deinterlace=scan.is_deinterlaced):
         if index < waiting[0].start_frame:
             continue
         if writer is None:

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from sr_core.errors import InputError
 from sr_core.types import ColorInfo, StreamInfo, VideoInfo
 from sr_core.video.formats import Chroma, target_of
+from sr_core.video.light import dynamic_kinds, light_level, mastering_display
 from sr_core.video.open import check_decoder, open_source
 
 _Matrix = Literal["bt601", "bt709", "bt2020nc", "smpte240m", "fcc", "rgb"]
@@ -123,9 +124,9 @@ def _describe(path: Path, stream: VideoStream, frame: av.VideoFrame, times: list
     span = (times[-1] - times[0] + (last_duration or round(1 / rate / time_base))) if times else 0
     container = cast(InputContainer, stream.container)
     warnings = [] if target.lossy_note is None else [target.lossy_note]
-    field_order = _field_order(stream, frame)
-    if field_order in ("top-first", "bottom-first"):
-        warnings.append(f"the video is interlaced ({field_order}); its fields are upscaled as they are, woven")
+    if stream.metadata.get("alpha_mode") == "1" and target.lossy_note is None:
+        warnings.append(f"transparency of {stream.codec_context.name} is not kept")
+    warnings += [f"dynamic metadata of {kind} is not kept; the static part of HDR is" for kind in dynamic_kinds(frame)]
     # Whole units of the time base, so that times stay exact when it is subtracted.
     start = round(Fraction(container.start_time or 0, av.time_base) / time_base) * time_base
     return VideoInfo(
@@ -145,8 +146,10 @@ def _describe(path: Path, stream: VideoStream, frame: av.VideoFrame, times: list
         frame_count=len(times),
         variable_rate=bool(steps) and max(steps) - min(steps) > 1,
         duration_seconds=float(span * time_base),
-        field_order=field_order,
+        field_order=_field_order(stream, frame),
         color=_color(path, stream, frame, chroma=target.format.chroma, full_range=target.full_range),
+        mastering_display=mastering_display(frame),
+        light_level=light_level(frame),
         streams=tuple(_stream_info(other, upscaled=other.index == stream.index) for other in container.streams),
         warnings=tuple(warnings),
     )
@@ -161,8 +164,8 @@ def _field_order(
     stream: VideoStream, frame: av.VideoFrame
 ) -> Literal["progressive", "top-first", "bottom-first", "unknown"]:
     order = _FIELD_ORDERS.get(int(stream.codec_context.field_order), "unknown")
-    if order == "unknown" and not frame.interlaced_frame:
-        return "progressive"
+    if order in ("progressive", "unknown"):
+        return "unknown" if frame.interlaced_frame else "progressive"
     return order
 
 

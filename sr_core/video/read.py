@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from sr_core.errors import IntegrityError
 from sr_core.timestamps import FrameTable
 from sr_core.video.frames import Planes, from_av
+from sr_core.video.interlace import Deinterlacer
 from sr_core.video.open import open_source
 
 
@@ -62,12 +63,15 @@ def read_segment(path: Path) -> Iterator[Planes]:
         yield from_av(frame)
 
 
-def read_source(path: Path, stream_index: int, frames: FrameTable) -> Iterator[tuple[int, Planes]]:
-    """(index, frame) for every frame of the source, decoded again and held against the record.
+def read_source(
+    path: Path, stream_index: int, frames: FrameTable, *, deinterlace: bool = False
+) -> Iterator[tuple[int, Planes]]:
+    """(index, frame) for every frame of the source, decoded (and deinterlaced) again and held against the record.
 
     Raises IntegrityError when decoding twice gives two results.
     """
-    for index, frame in enumerate(_decode(path, stream_index)):
+    decoded = _decode(path, stream_index)
+    for index, frame in enumerate(_deinterlaced(decoded) if deinterlace else decoded):
         yield index, _checked(frame, frames, index)
 
 
@@ -83,6 +87,13 @@ def _decode(path: Path, stream_index: int = 0) -> Iterator[av.VideoFrame]:
                     continue
         except (av.FFmpegError, EOFError):
             return  # the end of a truncated file; a frame that is missing is noticed by the caller
+
+
+def _deinterlaced(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    deinterlacer = Deinterlacer()
+    for frame in frames:
+        yield from deinterlacer.push(frame)
+    yield from deinterlacer.flush()
 
 
 def _checked(frame: av.VideoFrame, frames: FrameTable, index: int) -> Planes:

@@ -4,10 +4,11 @@ Headers lie about counts and times, so what the decoder gives is what counts. Me
 """
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import av
 from av.video.stream import VideoStream
@@ -16,6 +17,7 @@ from sr_core.errors import InputError
 from sr_core.timestamps import FrameTable
 from sr_core.types import VideoInfo
 from sr_core.video.frames import from_av
+from sr_core.video.interlace import Deinterlacer, PulldownDetector, has_soft_pulldown
 from sr_core.video.open import open_source
 
 NO_TIME = -(1 << 63)
@@ -39,9 +41,18 @@ class Scan:
     times_are_exact: bool
     """Every frame had a time of its own, and they were increasing; otherwise some were made from the rate."""
     warnings: tuple[str, ...]
+    """What one should know about the frames."""
+    damage: tuple[str, ...] = ()
+    """Those of the warnings that speak of damage."""
+    interlaced_count: int = 0
+    """Frames that the decoder marks as made of two fields."""
+    is_deinterlaced: bool = False
+    """Whether the record is of deinterlaced frames: the source's packets alone do not decode to them."""
 
 
-def scan(path: Path, info: VideoInfo, *, on_frame: Callable[[int], None] | None = None) -> Scan:
+def scan(
+    path: Path, info: VideoInfo, *, deinterlace: bool = False, on_frame: Callable[[int], None] | None = None
+) -> Scan:
     """Decodes the whole video stream once. `on_frame` is called with the number of frames so far.
 
     What does not decode is passed over and counted in the warnings. A missing or backward time is replaced by the
@@ -49,53 +60,120 @@ def scan(path: Path, info: VideoInfo, *, on_frame: Callable[[int], None] | None 
 
     Raises InputError: no frame decodes, or the picture changes its size or pixel format on the way.
     """
-    frames = FrameTable(time_base=info.time_base)
-    packets = PacketIndex()
-    nominal = max(1, round(1 / info.rate / info.time_base))
-    frames.last_duration = nominal
-    undecodable = corrupt = made_times = 0
-    truncated = False
+    scanner = _Scanner(path, info, Deinterlacer() if deinterlace else None, on_frame or (lambda _count: None))
     with open_source(path) as container:
         stream = cast(VideoStream, container.streams[info.stream_index])
         stream.thread_type = "AUTO"
-        demuxer = container.demux(stream)
+        scanner.run(container.demux(stream))
+    return scanner.result()
+
+
+class _Scanner:
+    """The pass, and what it has counted so far."""
+
+    def __init__(
+        self, path: Path, info: VideoInfo, deinterlacer: Deinterlacer | None, on_frame: Callable[[int], None]
+    ) -> None:
+        self._path, self._info, self._deinterlacer, self._on_frame = path, info, deinterlacer, on_frame
+        self._frames = FrameTable(time_base=info.time_base)
+        self._packets = PacketIndex()
+        self._nominal = max(1, round(1 / info.rate / info.time_base))
+        self._frames.last_duration = self._nominal
+        self._pulldown = PulldownDetector()
+        self._may_be_telecined = 29 < info.rate < 31
+        self._decoded = self._undecodable = self._corrupt = self._interlaced = self._made_times = 0
+        self._is_truncated = False
+
+    def run(self, packets: Iterator[Any]) -> None:
         while True:
             try:
-                packet = next(demuxer)
+                packet = next(packets)
             except StopIteration:
                 break
             except (av.FFmpegError, EOFError):
-                truncated = True
+                self._is_truncated = True
                 break
             if packet.size:
-                packets.pts.append(NO_TIME if packet.pts is None else packet.pts)
-                packets.is_key.append(packet.is_keyframe)
+                self._packets.pts.append(NO_TIME if packet.pts is None else packet.pts)
+                self._packets.is_key.append(packet.is_keyframe)
             try:
                 decoded = packet.decode()
             except av.error.InvalidDataError:
-                undecodable += 1
+                self._undecodable += 1
                 continue
             for frame in decoded:
-                _check_shape(path, info, frame, len(frames))
-                pts = frame.pts
-                if pts is None or (frames.pts and pts <= frames.pts[-1]):
-                    pts = frames.pts[-1] + nominal if frames.pts else 0
-                    made_times += 1
-                frames.append(pts, from_av(frame).checksum())
-                frames.last_duration = frame.duration or nominal
-                corrupt += frame.is_corrupt
-                if on_frame is not None:
-                    on_frame(len(frames))
-    if not len(frames):
-        raise InputError(f"{path}: no frame decodes; the file is damaged or empty")
-    warnings = []
-    if truncated:
-        warnings.append(f"the file ends early; {len(frames)} frames decode")
-    if undecodable or corrupt:
-        warnings.append(f"damaged source: {undecodable} packets do not decode, {corrupt} frames decode with errors")
-    if made_times:
-        warnings.append(f"{made_times} frames had no time of their own; theirs were made from the rate")
-    return Scan(frames, packets, times_are_exact=not made_times, warnings=tuple(warnings))
+                self._take(frame)
+        if self._deinterlacer is not None:
+            for frame in self._deinterlacer.flush():
+                self._record(frame)
+
+    def _take(self, frame: av.VideoFrame) -> None:
+        """A frame as it was decoded."""
+        _check_shape(self._path, self._info, frame, self._decoded)
+        self._decoded += 1
+        self._corrupt += frame.is_corrupt
+        self._interlaced += frame.interlaced_frame
+        if self._may_be_telecined:
+            planes = from_av(frame)
+            self._pulldown.add(planes.planes[0], bit_depth=planes.format.bit_depth)
+        if self._deinterlacer is None:
+            self._record(frame)
+        else:
+            for done in self._deinterlacer.push(frame):
+                self._record(done)
+
+    def _record(self, frame: av.VideoFrame) -> None:
+        """A frame as it will be upscaled."""
+        frames = self._frames
+        pts, duration = _in_units(frame, frames.time_base)
+        if pts is None or (frames.pts and pts <= frames.pts[-1]):
+            pts = frames.pts[-1] + self._nominal if frames.pts else 0
+            self._made_times += 1
+        frames.append(pts, from_av(frame).checksum())
+        frames.last_duration = duration or self._nominal
+        self._on_frame(len(frames))
+
+    def result(self) -> Scan:
+        """Raises InputError when no frame was decoded."""
+        count = len(self._frames)
+        if not count:
+            raise InputError(f"{self._path}: no frame decodes; the file is damaged or empty")
+        damage = []
+        if self._is_truncated:
+            damage.append(f"the file ends early; {count} frames decode")
+        if self._undecodable or self._corrupt:
+            damage.append(
+                f"damaged source: {self._undecodable} packets do not decode, {self._corrupt} frames decode with errors"
+            )
+        warnings = [*damage]
+        if self._made_times:
+            warnings.append(f"{self._made_times} frames had no time of their own; theirs were made from the rate")
+        if self._deinterlacer is not None and self._interlaced:
+            warnings.append(f"{self._interlaced} of {count} frames are interlaced; they are deinterlaced (bwdif)")
+        if self._pulldown.is_pulldown:
+            warnings.append(
+                "the video is telecined film (3:2 pulldown): two frames in five are made of two film frames' fields; "
+                "undo it first for the film's own frames, for example with ffmpeg's fieldmatch and decimate"
+            )
+        if has_soft_pulldown(self._frames):
+            warnings.append("the video is film with repeated fields (soft telecine); each frame keeps its own time")
+        return Scan(
+            self._frames,
+            self._packets,
+            times_are_exact=not self._made_times,
+            warnings=tuple(warnings),
+            damage=tuple(damage),
+            interlaced_count=self._interlaced,
+            is_deinterlaced=self._deinterlacer is not None,
+        )
+
+
+def _in_units(frame: av.VideoFrame, time_base: Fraction) -> tuple[int | None, int]:
+    """The frame's time and duration in units of `time_base`: filters count in finer ones."""
+    if frame.time_base is None or frame.time_base == time_base:
+        return frame.pts, frame.duration
+    ratio = frame.time_base / time_base
+    return None if frame.pts is None else round(frame.pts * ratio), round(frame.duration * ratio)
 
 
 def _check_shape(path: Path, info: VideoInfo, frame: av.VideoFrame, index: int) -> None:

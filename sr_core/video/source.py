@@ -60,7 +60,9 @@ def probe_source(path: Path, *, while_waiting: Callable[[], None] = lambda: None
     return info
 
 
-def scan_source(path: Path, info: VideoInfo, *, on_frame: Callable[[int], None] = lambda _: None) -> Scan:
+def scan_source(
+    path: Path, info: VideoInfo, *, deinterlace: bool = False, on_frame: Callable[[int], None] = lambda _: None
+) -> Scan:
     """`scan` in a reader. `on_frame` is told now and then how many frames there were so far, and in the end.
 
     Raises InputError also when there are more frames than the limit, or the file grows while it is read.
@@ -72,7 +74,7 @@ def scan_source(path: Path, info: VideoInfo, *, on_frame: Callable[[int], None] 
         on_frame(count)
 
     bounds = _bounds(info, readable=(path,))
-    job = isolated(_scan, path, info, subject=path, bounds=bounds, while_waiting=watch)
+    job = isolated(_scan, path, info, deinterlace, subject=path, bounds=bounds, while_waiting=watch)
     found = _expect(Scan, _last(job, tell), path)
     tell(len(found.frames))
     return found
@@ -136,14 +138,14 @@ def _probe(_tell: Tell, path: Path) -> VideoInfo:
     return probe(path)
 
 
-def _scan(tell: Tell, path: Path, info: VideoInfo) -> Scan:
+def _scan(tell: Tell, path: Path, info: VideoInfo, deinterlace: bool) -> Scan:
     now_and_then = _NowAndThen(tell)
 
     def on_frame(count: int) -> None:
         _check_frames(path, count, "has more than")
         now_and_then(count)
 
-    return scan(path, info, on_frame=on_frame)
+    return scan(path, info, deinterlace=deinterlace, on_frame=on_frame)
 
 
 def _cut(
