@@ -27,6 +27,8 @@ from sr_core.video.write import SegmentWriter
 
 _ALL = 1_000_000
 """Segments in a chunk: one chunk holds any clip."""
+CRF = 18
+"""Of everything that is encoded for comparison."""
 _LOOK_SECONDS = 2.0
 """How long the machine must have been quiet."""
 
@@ -40,7 +42,7 @@ class Job:
     """
 
     def __init__(self, clip: Path, folder: Path, *, preset: str, model: str) -> None:
-        settings = Settings.model_validate({"preset": preset, "model": model})
+        settings = Settings.model_validate({"preset": preset, "model": model, "crf": CRF})
         request, weights = make_request(str(clip), str(folder / "out.mp4"), settings)
         self._scratch = folder / "scratch"
         self._scratch.mkdir()
@@ -57,8 +59,6 @@ class Job:
         self._weights = weights
         self._decoded = list(self._decode())
         self._upscaled = self._run_model(keep=True)
-
-        self.crf = settings.crf
 
     @staticmethod
     def describe_execution(model: str) -> Execution:

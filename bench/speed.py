@@ -20,7 +20,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.clips import reference_clip, reference_media, write_clip
-from bench.job import Job, wait_for_quiet
+from bench.job import CRF, Job, wait_for_quiet
 from bench.machine import describe, machine, write_results
 from bench.peak import matrix_peak_flops
 from bench.plain_loop import network_of, plain_loop
@@ -71,7 +71,7 @@ def measure(
                             folder / "plain.mp4",
                             plain_network,
                             frames=plain_frames,
-                            crf=job.crf,
+                            crf=CRF,
                             preset=preset,
                             device=probe.device,
                         ),
