@@ -147,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", default=Settings().model, metavar="NAME|PATH", help="(%(default)s)")
     parser.add_argument("--preset", default="veryfast", metavar="P", help="of the output's encoder (%(default)s)")
     parser.add_argument("--clip", action="append", metavar="NAME", help="only this one; may be repeated")
-    parser.add_argument("--frames", type=int, default=180, metavar="N", help="of every clip (%(default)s)")
+    parser.add_argument("--frames", type=int, default=300, metavar="N", help="of every clip (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="(%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")
     return parser

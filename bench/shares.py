@@ -93,8 +93,8 @@ def _made(folder: Path) -> Iterator[Path]:
         reference_media() / "video" / "bikes.mp4",
     )
     still, moving = (path if path.is_file() else None for path in (photograph, film))
-    yield fixed_camera(folder / "fixed-camera.mp4", still, moving, frames=180)
-    yield screen_recording(folder / "screen.mp4", frames=180)
+    yield fixed_camera(folder / "fixed-camera.mp4", still, moving, frames=300)
+    yield screen_recording(folder / "screen.mp4", frames=300)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-CELL_PX = 4
+CELL_PX = 2
 """Changes are known by cells of so many luma samples a side."""
 CHROMA_REACH_PX = 2
 """How far a changed sample reaches, in luma samples, while chroma is interpolated (`color.planes_to_rgb`)."""
