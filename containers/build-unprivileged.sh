@@ -1,10 +1,11 @@
 #!/bin/bash
-# Builds every image without a Docker engine, runs `sr doctor` in each as the image's user and, when all are built, the
-# stages of one small job, each in its image, in one shared scratch folder.
+# Builds every image without a Docker engine, says what is in it, and runs `sr doctor` and, when all are built, the four
+# stages of one small job, each in its image as a job definition runs it: the image's user without any capability, on a
+# read-only root with /scratch as the one writable folder; and without a network on top of that.
 #
-# Needs Debian's buildah and podman (1.28 / 4.3 or newer), crun and debootstrap. Where the base image can be pulled,
-# nothing else; where it cannot, a debootstrap tree is imported under its name. Builds from a copy of what git tracks, so
-# that nothing of the checkout leaks in.
+# Needs root and Debian's buildah and podman (1.28 / 4.3 or newer), crun and debootstrap. Where the base image can be
+# pulled, nothing else; where it cannot, a debootstrap tree is imported under its name. Builds from a copy of what git
+# tracks, so that nothing of the checkout leaks in.
 #
 #   containers/build-unprivileged.sh [extract|encode|upscale]...
 #
@@ -42,32 +43,58 @@ if [[ -d ${PIP_FIND_LINKS:-} ]]; then
 fi
 [[ -n ${PIP_INDEX_URL:-} ]] && arguments+=(--build-arg "PIP_INDEX_URL=$PIP_INDEX_URL")
 
-for image in "${images[@]}"; do
-    buildah bud --layers --pull-never --isolation chroot --network host "${mounts[@]}" "${arguments[@]}" \
-        --file "$work/context/containers/$image/Dockerfile" --tag "sr-$image" "$work/context" > "$work/$image.log" 2>&1 \
-        || { tail -n 40 "$work/$image.log"; exit 1; }
-    container=$(buildah from --pull-never "sr-$image")
+as_job() {  # IMAGE COMMAND...
+    local container folder user environment
+    container=$(buildah from --pull-never "sr-$1")
     folder=$(buildah mount "$container")
     user=$(buildah inspect --format '{{.OCIv1.Config.User}}' "$container")
-    echo "== sr-$image: $(du -sm "$folder" | cut -f1) MB unpacked, user $user"
-    buildah run --isolation chroot "$container" -- sr doctor
+    mapfile -t environment < <(buildah inspect --format '{{range .OCIv1.Config.Env}}{{println .}}{{end}}' "$container" | grep .)
+    unshare --mount --net --ipc --pid --fork bash -euc '
+        root=$1 scratch=$2 user=$3; shift 3
+        mount --bind "$root" "$root"
+        mount --bind "$scratch" "$root/scratch"
+        mount -t proc proc "$root/proc"
+        mount --bind /dev "$root/dev"
+        mount -o remount,ro,bind "$root"
+        exec chroot "$root" setpriv --reuid "${user%:*}" --regid "${user#*:}" --clear-groups --no-new-privs \
+            --bounding-set=-all --inh-caps=-all -- env --ignore-environment "$@"
+    ' as_job "$folder" "$work/scratch" "$user" "${environment[@]}" "${@:2}"
     buildah umount "$container" > /dev/null
     buildah rm "$container" > /dev/null
-done
-(( ${#images[@]} == 3 )) || exit 0
+}
+
+contents() {  # IMAGE: its size, its label of licences, and the largest packages in it
+    local container folder
+    container=$(buildah from --pull-never "sr-$1")
+    folder=$(buildah mount "$container")
+    echo "== sr-$1: $(du -sm --apparent-size "$folder" | cut -f1) MB unpacked," \
+        "$(buildah inspect --format '{{index .OCIv1.Config.Labels "org.opencontainers.image.licenses"}}' "$container")"
+    du -sm --apparent-size "$folder"/usr/lib/sr/lib/python3*/site-packages/* | sort -rn | sed 8q \
+        | sed -E 's/^([0-9]+)\s+.*site-packages\/(.*)/   \1 MB \2/'
+    buildah umount "$container" > /dev/null
+    buildah rm "$container" > /dev/null
+}
 
 mkdir -p "$work/scratch/job"
 chown -R 10001:10001 "$work/scratch"
 
-in_image() {  # IMAGE COMMAND...
-    local container
-    container=$(buildah from --pull-never "sr-$1")
-    buildah run --isolation chroot --volume "$work/scratch:/scratch" "$container" -- "${@:2}"
-    buildah rm "$container" > /dev/null
-}
+for image in "${images[@]}"; do
+    buildah bud --layers --pull-never --isolation chroot --network host "${mounts[@]}" "${arguments[@]}" \
+        --file "$work/context/containers/$image/Dockerfile" --tag "sr-$image" "$work/context" > "$work/$image.log" 2>&1 \
+        || { tail -n 40 "$work/$image.log"; exit 1; }
+    contents "$image"
+    as_job "$image" sr doctor
+    as_job "$image" sh -euc '
+        grep -q "^CapEff:[[:space:]]*0*$" /proc/self/status
+        for place in /usr/lib/sr /tmp /var/tmp /home; do
+            if touch "$place/x" 2> /dev/null; then echo "$place can be written to"; exit 1; fi
+        done'
+done
+(( ${#images[@]} == 3 )) || exit 0
 
 echo "== one job through the three images"
-in_image encode python3 - <<'EOF'
+# The source is made in the encode image, which has the ffmpeg command.
+as_job encode python3 - <<'EOF'
 import hashlib, json, pathlib, subprocess
 import imageio_ffmpeg
 
@@ -80,12 +107,13 @@ request = {
     "input": str(source),
     "input_version": "sha256:" + hashlib.sha256(source.read_bytes()).hexdigest(),
     "output": "/scratch/out.mp4",
-    "settings": {"device": "cpu"},
+    "settings": {"device": "cpu", "segment_codec": "mezzanine"},
 }
 pathlib.Path("/scratch/job/request.json").write_text(json.dumps(request))
 EOF
-in_image extract sr extract --job /scratch/job
-in_image upscale sr upscale --job /scratch/job --chunk 0
-in_image encode sr assemble --job /scratch/job
-in_image encode sr probe /scratch/out.mp4
+as_job extract sr extract --job /scratch/job
+as_job upscale sr upscale --job /scratch/job --chunk 0
+as_job encode sr encode --job /scratch/job --chunk 0
+as_job encode sr assemble --job /scratch/job
+as_job encode sr probe /scratch/out.mp4
 test "$(stat -c %u "$work/scratch/out.mp4")" = 10001
