@@ -1,6 +1,7 @@
 """DeployConfig: everything a deployer may choose, validated once, before anything is synthesized.
 
-A config is a YAML file (`-c config=config/production.yaml`) or an object in the CDK context under the key ``config``.
+A config is a YAML file (`-c config=config/production.yaml`) or an object in the CDK context under the key ``config``,
+which may also be given on the command line (`-c config='{"name": "sr-mine"}'`).
 Every field has a default, so ``{}`` is a valid config. It does not know how a choice becomes a resource.
 """
 
@@ -267,12 +268,22 @@ def load_config(source: object, *, root: Path) -> DeployConfig:
 def _read(source: object, root: Path) -> tuple[str, Any]:
     if not isinstance(source, str):
         return "context", {} if source is None else source
+    if source.lstrip().startswith("{"):  # an object on the command line, which hands on nothing but strings
+        return "context", _parsed("context", source)
     try:
-        return source, yaml.safe_load((root / source).read_text(encoding="utf-8")) or {}
+        text = (root / source).read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"config {source} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{source} is not YAML: it is not text in UTF-8") from None
+    return source, _parsed(source, text)
+
+
+def _parsed(name: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
-        raise ConfigError(f"{source} is not YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{name} is not YAML: {' '.join(str(error).split())}") from None
 
 
 def _sentence(error: Any) -> str:

@@ -71,7 +71,13 @@ def test_a_wrong_value_is_one_sentence(values: object, sentence: str) -> None:
 
 def test_a_file_that_is_missing_or_not_yaml_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("name: [")
-    for name, sentence in (("none.yaml", "cannot be read: No such file"), ("broken.yaml", "is not YAML")):
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe")
+    for name, sentence in (
+        ("none.yaml", "cannot be read: No such file"),
+        ("broken.yaml", "is not YAML"),
+        ("binary.yaml", "is not YAML"),
+        ('{"name": ', "context is not YAML"),
+    ):
         with pytest.raises(ConfigError, match=sentence) as caught:
             load_config(name, root=tmp_path)
         assert "\n" not in str(caught.value)
@@ -88,6 +94,12 @@ def test_the_command_prints_the_sentence_and_no_traceback(tmp_path: Path) -> Non
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1].startswith(f"error: {wrong}: spot_attempts: ")
     assert "Traceback" not in ended.stderr
+
+
+def test_a_config_may_stand_on_the_command_line() -> None:
+    assert load_config('{"name": "sr-mine", "spot_attempts": 2}', root=ROOT) == DeployConfig(
+        name="sr-mine", spot_attempts=2
+    )
 
 
 def test_nothing_needs_to_be_said() -> None:

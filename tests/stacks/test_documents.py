@@ -1,0 +1,79 @@
+"""What the documents on deploying say about the code, as far as it can go stale."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sr_core.throughput import TIERS
+from stacks.config import load_config
+
+from .conftest import ROOT
+
+DOCUMENTS = [ROOT / "docs" / name for name in ("tradeoffs.md", "deploy.md", "images.md")]
+CHOICES = (
+    "Spot or On-Demand",
+    "Spot Fleet",
+    "S3, EBS, EFS or FSx",
+    "Instance types",
+    "Savings Plans",
+    "machines by hand",
+    "dependencies and arrays, or Step Functions",
+    "an orchestrator of one's own",
+    "Standard or Express",
+    "SageMaker or EC2",
+    "Network",
+)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+def test_every_file_that_a_document_names_is_there(document: Path) -> None:
+    named = re.findall(r"`((?:\.github|stacks|sr_core|tests|config|containers|docs)/[\w./-]*)`", document.read_text())
+    named += [f"stacks/constructs/{name}" for name in re.findall(r"`stacks/[^`]*`, `(\w+\.py)`", document.read_text())]
+    assert named
+    for name in named:
+        assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+def test_every_decision_that_a_document_names_is_recorded(document: Path) -> None:
+    for number in re.findall(r"[Dd]ecision (\d{4})", document.read_text()):
+        assert list((ROOT / "docs" / "decisions").glob(f"{number}-*.md")), number
+
+
+def sections() -> dict[str, str]:
+    parts = re.split(r"^## ", (ROOT / "docs" / "tradeoffs.md").read_text(), flags=re.MULTILINE)[1:]
+    return {part.splitlines()[0]: part for part in parts}
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_each_choice_has_a_verdict_a_number_and_a_place_in_the_code(choice: str) -> None:
+    (text,) = [text for title, text in sections().items() if choice in title]
+    assert "**" in text, "no verdict"
+    assert re.search(r"\d", text.split("\n", 1)[1]), "no number"
+    assert re.search(r"`(stacks|sr_core|config)/|`DeployConfig", text), "no place in the code"
+
+
+def test_the_prices_are_those_that_choosing_goes_by() -> None:
+    text = (ROOT / "docs" / "tradeoffs.md").read_text()
+    for machine in TIERS.values():
+        if machine.instance_type is not None:
+            (row,) = re.findall(rf"^\| {re.escape(machine.instance_type)} \| ([\d.]+) \|", text, flags=re.MULTILINE)
+            assert float(row) == machine.on_demand_usd_per_hour
+
+
+@pytest.mark.parametrize(("column", "example"), [(3, "trial"), (4, "production")])
+def test_the_quotas_to_ask_for_are_the_caps_of_the_configs(column: int, example: str) -> None:
+    # quotas count vCPUs; the trial's GPU tiers run one at a time
+    pools = load_config(f"config/{example}.yaml", root=ROOT).pools
+    gpu = (pools.standard, pools.premium, pools.memory)
+    cpu = (pools.cpu, pools.cpu_memory)
+    together = max if example == "trial" else sum
+    caps = [
+        together(pool.max_vcpus for pool in gpu),
+        together(pool.on_demand_max_vcpus for pool in gpu),
+        sum(pool.max_vcpus for pool in cpu),
+        sum(pool.on_demand_max_vcpus for pool in cpu),
+    ]
+    rows = re.findall(r"^ *\| .* \| L-\w{8} \|.*$", (ROOT / "docs" / "deploy.md").read_text(), flags=re.MULTILINE)
+    assert [int(row.split("|")[column + 1]) for row in rows] == caps
