@@ -1,11 +1,11 @@
 """ComputeStack: the network and every kind of machine, none of which runs unless a job waits.
 
-pool         machines                              jobs
-cpu          c5, c6 and kin, or Graviton           extract, encode, assemble
-cpu_memory   r5 and kin, or Graviton               the same when host memory or disk ran out
-standard     g4dn (T4)                             upscale
-premium      g5, g6 (A10G, L4: 24 GiB)             upscale when GPU memory ran out, or by plan
-memory       g4dn.2xlarge (T4, 32 GiB host)        upscale when host memory ran out, or by plan
+pool         machines                                jobs
+cpu          c5, c6 and kin, or Graviton             extract, encode, assemble
+cpu_memory   r5 and kin, or Graviton; more disk      the same when host memory or disk ran out
+standard     g4dn (T4)                               upscale
+premium      g5, g6 (A10G, L4: 24 GiB)               upscale when GPU memory ran out, or by plan
+memory       g4dn.2xlarge (T4, 32 GiB host)          upscale when host memory ran out, or by plan
 """
 
 from typing import Any, get_args
@@ -48,7 +48,9 @@ class ComputeStack(Stack):
             subnet_ids=config.network.subnet_ids,
             flow_log_bucket=storage.logs if config.network.flow_logs else None,
         )
-        template = MachineTemplate(self, "Machine", scratch_gib=config.scratch_gib, job_log_group_arn=log_group_arn)
+        machine = MachineTemplate(self, "Machine", scratch_gib=config.scratch_gib, job_log_group_arn=log_group_arn)
+        # Who ran out of disk goes where there is more of it, as who ran out of memory does.
+        templates = dict.fromkeys(GPU_POOLS, machine.gpu_template) | {"cpu_memory": machine.roomy_template}
         self.pools: dict[PoolName, SpotOnDemandQueues] = {}
         for pool in get_args(PoolName):
             chosen: Pool = getattr(config.pools, pool)
@@ -58,7 +60,8 @@ class ComputeStack(Stack):
                 "".join(word.capitalize() for word in pool.split("_")),
                 name=name,
                 network=self.network,
-                machine=template,
+                template=templates.get(pool, machine.template),
+                role=machine.role,
                 instance_types=config.instance_types(pool),
                 gpu=pool in GPU_POOLS,
                 caps=Caps(spot_vcpus=chosen.max_vcpus, on_demand_vcpus=chosen.on_demand_max_vcpus),

@@ -48,10 +48,14 @@ echo 'd {SCRATCH_PATH} 0700 {JOB_USER_ID} {JOB_USER_ID} 1d' > /etc/tmpfiles.d/sc
 
 GPU_VOLUME_GIB = 60
 """For images only: every GPU family that a config may name has NVMe disks, and those hold the scratch files."""
+ROOMY_TIMES = 4
+"""How much larger the volume is where jobs go that ran out of disk elsewhere."""
+MAX_VOLUME_GIB = 16_384
+"""Of gp3 (Amazon EBS User Guide)."""
 
 
 class MachineTemplate(Construct):
-    """The launch templates, one for CPU and one for GPU machines, and the role of the machines that start with them."""
+    """The launch templates: for CPU machines, for roomy ones and for GPUs; and the role of all that start with them."""
 
     def __init__(self, scope: Construct, construct_id: str, *, scratch_gib: int, job_log_group_arn: str) -> None:
         super().__init__(scope, construct_id)
@@ -63,6 +67,7 @@ class MachineTemplate(Construct):
         )
         self._grant_what_the_agent_needs(job_log_group_arn)
         self.template = self._template("Template", volume_gib=scratch_gib)
+        self.roomy_template = self._template("RoomyTemplate", volume_gib=min(ROOMY_TIMES * scratch_gib, MAX_VOLUME_GIB))
         self.gpu_template = self._template("GpuTemplate", volume_gib=GPU_VOLUME_GIB)
 
     def _template(self, construct_id: str, *, volume_gib: int) -> ec2.LaunchTemplate:

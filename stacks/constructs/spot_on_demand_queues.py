@@ -13,10 +13,10 @@ from typing import cast
 
 import aws_cdk.aws_batch as batch
 import aws_cdk.aws_ec2 as ec2
+import aws_cdk.aws_iam as iam
 from aws_cdk import Duration, Tags
 from constructs import Construct
 
-from stacks.constructs.machine_template import MachineTemplate
 from stacks.constructs.network import Network
 
 _REASONS = batch.JobStateTimeLimitActionsReason
@@ -46,7 +46,8 @@ class SpotOnDemandQueues(Construct):
         *,
         name: str,
         network: Network,
-        machine: MachineTemplate,
+        template: ec2.LaunchTemplate,
+        role: iam.IRole,
         instance_types: Sequence[str],
         gpu: bool,
         caps: Caps,
@@ -54,9 +55,9 @@ class SpotOnDemandQueues(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._network = network
-        self._machine = machine
+        self._template = template
+        self._role = role
         self._types = [ec2.InstanceType(instance_type) for instance_type in instance_types]
-        self._template = machine.gpu_template if gpu else machine.template
         self._image = batch.EcsMachineImageType.ECS_AL2023_NVIDIA if gpu else batch.EcsMachineImageType.ECS_AL2023
         self.spot = self._environment("Spot", spot=True, max_vcpus=caps.spot_vcpus)
         self.on_demand = self._environment("OnDemand", spot=False, max_vcpus=caps.on_demand_vcpus)
@@ -76,7 +77,7 @@ class SpotOnDemandQueues(Construct):
             use_optimal_instance_classes=False,
             images=[batch.EcsMachineImage(image_type=self._image)],
             launch_template=self._template,
-            instance_role=self._machine.role,
+            instance_role=self._role,
             spot=spot,
             allocation_strategy=(
                 batch.AllocationStrategy.SPOT_PRICE_CAPACITY_OPTIMIZED
