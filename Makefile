@@ -1,7 +1,7 @@
 # `make` alone lists what there is. Every target sets up what it needs, once, in .venv.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint synth deploy images chaos bench constraints clean
+.PHONY: help run test check lint synth deploy images chaos fuzz bench constraints clean
 
 PYTHON ?= python3
 VENV   := .venv
@@ -53,6 +53,9 @@ images: ## build the container images and run a stage in them, without Docker (n
 
 chaos: $(VENV)/.dev ## the long tests: killed at thirty random moments
 	SR_CHAOS=1 $(BIN)/python -m pytest tests/pipeline/test_kill.py $(PYTEST)
+
+fuzz: $(VENV)/.dev ## five hundred spoilt files: each ends in a result, or in one line about it
+	$(BIN)/python -m tests.hostile.fuzz $(ARGS)
 
 bench: $(VENV)/.dev ## measure what bench/README.md claims, on this machine
 	$(BIN)/python -m bench.overlap

@@ -11,7 +11,8 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
@@ -97,6 +98,25 @@ class Running:
             self._ended = Ended(code, stdout, stderr, Journal.read(self.folder / "journal"))
             self.process.close()
         return self._ended
+
+
+@contextmanager
+def serving() -> Iterator[None]:
+    """The fork server is there; waits for its imports."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SINGLE_THREAD.items():
+            patch.setenv(name, value)
+        context = get_context("forkserver")
+        context.set_forkserver_preload(PRELOADED)
+        process = context.Process(target=_nothing)
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+        yield
+
+
+def _nothing() -> None:
+    """A fork that only waits for the server to be ready."""
 
 
 class Commands:

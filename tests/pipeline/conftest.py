@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Iterator
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from tests.clips import make_clip
 from tests.storage.conftest import aws_environment, bucket, connect_to, s3_client, s3_endpoint
 
-from .commands import PRELOADED, SINGLE_THREAD, Commands
+from .commands import Commands, serving
 from .job import OUTPUT, Job, Uninterrupted
 from .network import make_network
 
@@ -21,15 +20,7 @@ __all__ = ["aws_environment", "bucket", "connect_to", "s3_client", "s3_endpoint"
 @pytest.fixture(scope="session")
 def fork_server() -> Iterator[None]:
     """Started with the first command, which waits for its imports."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in SINGLE_THREAD.items():
-            patch.setenv(name, value)
-        context = get_context("forkserver")
-        context.set_forkserver_preload(PRELOADED)
-        process = context.Process(target=_nothing)
-        process.start()
-        process.join()
-        assert process.exitcode == 0
+    with serving():
         yield
 
 
@@ -74,7 +65,3 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory, fork_server: None, j
 def s3_environment(aws_environment: None) -> dict[str, str]:
     """For commands that shall find the local S3; this process finds it, too."""
     return {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-
-
-def _nothing() -> None:
-    """A fork that only waits for the server to be ready."""
