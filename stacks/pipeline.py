@@ -202,6 +202,7 @@ class PipelineStack(Stack):
                 video_workflow_arn=self.video.machine.state_machine_arn,
                 work_bucket=self._storage.work.bucket_name,
                 concurrency=self._config.batch_concurrency,
+                topic=self.topic.topic_arn,
             ),
             log_retention=self._retention,
         )
@@ -218,6 +219,7 @@ class PipelineStack(Stack):
                 resources=[f"{self._buckets.work}/{RESULTS_PREFIX}*"],
                 because="every execution writes into a folder of its own",
             ),
+            *self._announcing(),
             *self._key_rights(),
         )
         workflow.allow_running(name, sid="Entries")

@@ -8,9 +8,11 @@ from stacks.constructs.asl import FAILURE, State, States, fail
 EVENT_SOURCE = "sr-pipeline"
 EVENT_DONE = "Video upscaled"
 EVENT_FAILED = "Video failed"
+EVENT_BATCH_FAILED = "Batch failed"
+"""The batch itself, say for want of a manifest. A video of a batch is announced as any other."""
 
 
-def announce_failure(topic: str) -> States:
+def announce_failure(topic: str, *, event: str = EVENT_FAILED) -> States:
     """From `AnnounceFailure` to the execution's end, with the name and the cause that lie at `FAILURE`."""
     failed = {
         "execution.$": "$$.Execution.Id",
@@ -19,8 +21,8 @@ def announce_failure(topic: str) -> States:
         "cause.$": f"{FAILURE}.Cause",
     }
     return {
-        "AnnounceFailure": tell_bus(EVENT_FAILED, failed, next_state="NotifyFailure"),
-        "NotifyFailure": tell_topic(topic, EVENT_FAILED, failed, next_state="Failed"),
+        "AnnounceFailure": tell_bus(event, failed, next_state="NotifyFailure"),
+        "NotifyFailure": tell_topic(topic, event, failed, next_state="Failed"),
         "Failed": fail(),
     }
 

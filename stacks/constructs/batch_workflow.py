@@ -5,13 +5,14 @@ One video's failure does not stop the others. Input of an execution: ``{"manifes
 became of each entry is written under ``batches/<execution>/`` in the work bucket. Pure, like `video_workflow`.
 """
 
-from stacks.constructs.asl import FAILURE, SERVICE_RETRY, State, choice, fail, named_failure, pass_to, split_address
+from stacks.constructs.announcements import EVENT_BATCH_FAILED, announce_failure
+from stacks.constructs.asl import FAILURE, SERVICE_RETRY, State, choice, named_failure, pass_to, split_address
 
 RESULTS_PREFIX = "batches/"
 """Where the results lie in the work bucket."""
 
 
-def batch_workflow(*, video_workflow_arn: str, work_bucket: str, concurrency: int) -> State:
+def batch_workflow(*, video_workflow_arn: str, work_bucket: str, concurrency: int, topic: str) -> State:
     """The whole definition."""
     refuse = "ManifestMissing"
     return {
@@ -55,10 +56,12 @@ def batch_workflow(*, video_workflow_arn: str, work_bucket: str, concurrency: in
             refuse: named_failure(
                 refuse,
                 cause={"Cause": "manifest must be an address s3://bucket/key of a JSON list of requests"},
-                next_state="Failed",
+                next_state="AnnounceFailure",
             ),
-            "BatchFailed": named_failure("BatchFailed", cause={"Cause.$": f"{FAILURE}.Cause"}, next_state="Failed"),
-            "Failed": fail(),
+            "BatchFailed": named_failure(
+                "BatchFailed", cause={"Cause.$": f"{FAILURE}.Cause"}, next_state="AnnounceFailure"
+            ),
+            **announce_failure(topic, event=EVENT_BATCH_FAILED),
         },
     }
 

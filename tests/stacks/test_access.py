@@ -167,6 +167,13 @@ def region_of(assembly: Assembly) -> str:
     return arn.split(":")[3]
 
 
+@pytest.mark.parametrize("workflow", ["workflow", "batch", "upload"])
+def test_every_workflow_may_tell_of_its_failure(production: Assembly, workflow: str) -> None:
+    statements = production.statements(ROLES[workflow])
+    assert may(statements, "sns:Publish", "Announcements")
+    assert may(statements, "events:PutEvents", "arn:aws:events:us-east-1:111122223333:event-bus/default")
+
+
 def test_a_batch_may_run_and_stop_videos(production: Assembly) -> None:
     statements = production.statements(ROLES["batch"])
     account = "us-east-1:111122223333"

@@ -202,6 +202,15 @@ def test_one_video_of_a_batch_may_fail_without_the_others(production: Assembly) 
     assert batch["Videos"]["ResultWriter"]["Parameters"]["Bucket"] == "Work"
 
 
+@pytest.mark.parametrize("failure", ["ManifestMissing", "BatchFailed"])
+def test_a_batch_that_cannot_run_is_announced_as_such(production: Assembly, failure: str) -> None:
+    batch = dict(states(production.definition("UpscaleBatch")))
+    assert batch[failure]["Next"] == "AnnounceFailure"
+    (entry,) = batch["AnnounceFailure"]["Parameters"]["Entries"]
+    assert (entry["Source"], entry["DetailType"]) == ("sr-pipeline", "Batch failed")
+    assert batch["NotifyFailure"]["Parameters"]["TopicArn"] == "Announcements"
+
+
 def test_uploads_start_videos_only_where_the_config_says_so(assemblies: dict[str, Assembly]) -> None:
     for name, assembly in assemblies.items():
         rules = [rule for rule in assembly.of("Events::Rule") if rule.name == "Uploaded"]
