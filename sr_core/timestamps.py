@@ -11,6 +11,9 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Self
 
+UNSTEADY = (1 << 64) - 1
+"""In place of a checksum: the source is damaged there, and decoding it again may give another picture."""
+
 
 @dataclass(slots=True)
 class FrameTable:
@@ -21,7 +24,7 @@ class FrameTable:
     pts: "array[int]" = field(default_factory=lambda: array("q"))
     """Presentation times, strictly increasing."""
     checksums: "array[int]" = field(default_factory=lambda: array("Q"))
-    """`Planes.checksum` of each frame."""
+    """`Planes.checksum` of each frame, or `UNSTEADY`."""
     last_duration: int = 0
     """How long the last frame is shown, in units of `time_base`."""
 

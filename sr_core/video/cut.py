@@ -17,6 +17,7 @@ from typing import Any, Literal
 import av
 
 from sr_core.errors import IntegrityError
+from sr_core.timestamps import UNSTEADY
 from sr_core.types import Chunk, Encoding, VideoInfo
 from sr_core.video.open import open_source
 from sr_core.video.read import read_copied, read_source
@@ -65,6 +66,8 @@ def _packet_ranges(scan: Scan, chunks: Sequence[Chunk]) -> dict[int, tuple[int, 
     key_times = [pts[n] for n in key_numbers]
     ranges = {}
     for chunk in chunks:
+        if UNSTEADY in scan.frames.checksums[chunk.start_frame : chunk.end_frame]:
+            continue
         first_time = scan.frames.pts[chunk.start_frame]
         preceding = bisect_right(key_times, first_time)
         if preceding == 0 and chunk.start_frame:

@@ -71,10 +71,13 @@ def choose_video(container: InputContainer, path: Path) -> VideoStream:
     Raises InputError when there is none.
     """
     candidates = [
-        stream for stream in container.streams.video if not stream.disposition & type(stream.disposition).attached_pic
+        stream
+        for stream in container.streams.video
+        if not stream.disposition & type(stream.disposition).attached_pic
+        and cast(Any, stream).codec_context is not None  # FFmpeg knows no decoder for it
     ]
     if not candidates:
-        raise InputError(f"{path} has no video stream; give a file with moving pictures")
+        raise InputError(f"{path} has no video stream that can be decoded; give a file with moving pictures")
 
     def rank(stream: VideoStream) -> tuple[bool, int, int]:
         is_default = bool(stream.disposition & type(stream.disposition).default)

@@ -12,7 +12,7 @@ import av
 from av.video.stream import VideoStream
 
 from sr_core.errors import IntegrityError
-from sr_core.timestamps import FrameTable
+from sr_core.timestamps import UNSTEADY, FrameTable
 from sr_core.video.frames import Planes, from_av
 from sr_core.video.interlace import Deinterlacer
 from sr_core.video.open import open_source
@@ -98,6 +98,6 @@ def _deinterlaced(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
 
 def _checked(frame: av.VideoFrame, frames: FrameTable, index: int) -> Planes:
     planes = from_av(frame)
-    if index >= len(frames) or planes.checksum() != frames.checksums[index]:
+    if index >= len(frames) or frames.checksums[index] not in (UNSTEADY, planes.checksum()):
         raise IntegrityError(f"frame {index} does not decode to what it did when the source was scanned")
     return planes

@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from sr_core.errors import InputError
 from sr_core.timestamps import FrameTable
 from sr_core.types import VideoInfo
+from sr_core.video.damage import UnsteadyFrames
 from sr_core.video.frames import from_av
 from sr_core.video.interlace import Deinterlacer, PulldownDetector, has_soft_pulldown
 from sr_core.video.open import open_source
@@ -83,6 +84,7 @@ class _Scanner:
         self._may_be_telecined = 29 < info.rate < 31
         self._decoded = self._undecodable = self._corrupt = self._interlaced = self._made_times = 0
         self._is_truncated = False
+        self._unsteady = UnsteadyFrames()
 
     def run(self, packets: Iterator[Any]) -> None:
         while True:
@@ -96,10 +98,12 @@ class _Scanner:
             if packet.size:
                 self._packets.pts.append(NO_TIME if packet.pts is None else packet.pts)
                 self._packets.is_key.append(packet.is_keyframe)
+                self._unsteady.packet(packet.pts, is_key=packet.is_keyframe)
             try:
                 decoded = packet.decode()
             except av.error.InvalidDataError:
                 self._undecodable += 1
+                self._unsteady.error()
                 continue
             for frame in decoded:
                 self._take(frame)
@@ -111,7 +115,9 @@ class _Scanner:
         """A frame as it was decoded."""
         _check_shape(self._path, self._info, frame, self._decoded)
         self._decoded += 1
-        self._corrupt += frame.is_corrupt
+        if frame.is_corrupt:
+            self._corrupt += 1
+            self._unsteady.error(frame.pts)
         self._interlaced += frame.interlaced_frame
         if self._may_be_telecined:
             planes = from_av(frame)
@@ -138,6 +144,7 @@ class _Scanner:
         count = len(self._frames)
         if not count:
             raise InputError(f"{self._path}: no frame decodes; the file is damaged or empty")
+        self._unsteady.mark(self._frames, times_are_exact=not self._made_times)
         damage = []
         if self._is_truncated:
             damage.append(f"the file ends early; {count} frames decode")

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from sr_core.errors import InputError
+from sr_core.errors import InputError, IntegrityError
 from sr_core.timestamps import FrameTable
 from sr_core.types import Chunk, Encoding, Plan, Segment, VideoInfo
 from sr_core.video import limits
@@ -151,8 +151,14 @@ def _scan(tell: Tell, path: Path, info: VideoInfo, deinterlace: bool) -> Scan:
 def _cut(
     tell: Tell, path: Path, info: VideoInfo, found: Scan, chunks: Sequence[Chunk], lossless: Encoding, folder: Path
 ) -> None:
-    for made in cut(path, info, found, chunks, lossless=lossless, folder=folder):
-        tell(made)
+    try:
+        for made in cut(path, info, found, chunks, lossless=lossless, folder=folder):
+            tell(made)
+    except IntegrityError as error:
+        raise InputError(
+            f"{path} does not decode twice to the same frames ({error}); it is damaged, or changes while it is read: "
+            "try a copy made by another tool"
+        ) from error
 
 
 def _read_chunk(tell: Tell, path: Path, carrier: Carrier, frames: FrameTable, start_frame: int, end_frame: int) -> None:
