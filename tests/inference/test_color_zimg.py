@@ -1,7 +1,7 @@
-"""Colour bars and ramps, to RGB and back, are what zimg makes of them: every matrix, range, depth, subsampling, siting.
+"""Colour bars and ramps, to RGB and back, are as zimg makes them: every matrix, range, depth, subsampling and siting.
 
-zimg is a colour library of its own, reached through the zscale filter of the ffmpeg command. One call converts a picture
-for all matrices, ranges and sitings at once; the results come stacked.
+zimg is a colour library of its own, reached through the zscale filter of the ffmpeg command. One call converts a
+picture for all matrices, ranges and sitings at once; the results come stacked.
 """
 
 import itertools
@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from sr_core.inference.color import LUMA_WEIGHTS, planes_to_rgb, rgb_to_planes
-from sr_core.types import ColorInfo
+from sr_core.inference.engine import Engine
+from sr_core.types import ColorInfo, Execution
 from sr_core.video.formats import PixelFormat, pixel_format
 from tests import builders
 
@@ -58,18 +59,31 @@ def bars_and_ramps(form: PixelFormat) -> Picture:
     return tuple(planes)
 
 
+_ALIKE = ",setparams=colorspace=bt709:range=limited:chroma_location=left"
+"""Said of every result, so that ffmpeg stacks them without converting them to one another."""
+
+
 def zimg(source: Picture, form: PixelFormat, target: PixelFormat, options: Sequence[str]) -> list[Picture]:
     """The picture converted once for each of zscale's `options`."""
     count = len(options)
     split = f"[0:v]split={count}" + "".join(f"[in{number}]" for number in range(count))
     branches = [
-        f"[in{number}]zscale={option}:dither=none:filter=bilinear,format={target.name},setparams=color_primaries=bt709"
-        f"[out{number}]"
+        f"[in{number}]zscale={option}:dither=none:filter=bilinear,format={target.name}{_ALIKE}[out{number}]"
         for number, option in enumerate(options)
     ]
     stack = "".join(f"[out{number}]" for number in range(count)) + f"vstack=inputs={count}[all]"
     command = [
-        *(imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", form.name),
+        *(
+            imageio_ffmpeg.get_ffmpeg_exe(),
+            "-nostdin",
+            "-loglevel",
+            "error",
+            "-noauto_conversion_filters",
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            form.name,
+        ),
         *(
             "-video_size",
             f"{WIDTH_PX}x{HEIGHT_PX}",
@@ -166,6 +180,38 @@ def test_from_rgb_is_zimgs_within_a_code(chroma: Any, bit_depth: int) -> None:
     for color, expected in zip(colors(chroma), from_rgb_by_zimg(chroma, bit_depth), strict=True):
         planes = rgb_to_planes(rgb, chroma=chroma, bit_depth=bit_depth, color=color)
         differences[color.matrix, color.range, color.siting] = largest_difference(planes, expected)
+
+    assert {which: by for which, by in differences.items() if by > 1} == {}
+
+
+@cache
+def between_by_zimg(chroma: Any, bit_depth: int) -> list[Picture]:
+    form = pixel_format(chroma, bit_depth)
+    options = [
+        f"matrixin={_CODES[one.matrix]}:rangein={_span(one)}:chromalin={one.siting}"
+        f":matrix={_CODES[other.matrix]}:range={_span(other)}:chromal={other.siting}"
+        for one, other in pairs(chroma)
+    ]
+    return zimg(bars_and_ramps(form), form, form, options)
+
+
+def pairs(chroma: str) -> list[tuple[ColorInfo, ColorInfo]]:
+    """Every meaning of the samples, and with each of them another one to be turned into."""
+    all_colors = list(colors(chroma))
+    return list(zip(all_colors, [*all_colors[7:], *all_colors[:7]], strict=True))
+
+
+@pytest.mark.parametrize("bit_depth", DEPTHS)
+@pytest.mark.parametrize("chroma", SUBSAMPLINGS)
+def test_through_an_identity_network_it_is_zimgs_within_a_code(chroma: Any, bit_depth: int) -> None:
+    source = as_tensors(bars_and_ramps(pixel_format(chroma, bit_depth)))
+    execution = Execution(device="cpu", precision="fp32", tile_px=None, halo_px=0, batch_frames=1)
+    engine = Engine(torch.nn.Identity(), execution, scale=1)
+    differences = {}
+    for (one, other), expected in zip(pairs(chroma), between_by_zimg(chroma, bit_depth), strict=True):
+        rgb = engine.upscale_rgb(planes_to_rgb(source, chroma=chroma, bit_depth=bit_depth, color=one))
+        planes = rgb_to_planes(rgb, chroma=chroma, bit_depth=bit_depth, color=other)
+        differences[one, other] = largest_difference(planes, expected)
 
     assert {which: by for which, by in differences.items() if by > 1} == {}
 
