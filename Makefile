@@ -1,7 +1,7 @@
 # `make` alone lists what there is. Every target sets up what it needs, once, in .venv.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint synth deploy images chaos fuzz bench constraints clean
+.PHONY: help run test check lint synth deploy images cloud-demo chaos fuzz bench constraints clean
 
 PYTHON ?= python3
 VENV   := .venv
@@ -12,6 +12,7 @@ CDK    := PATH=$(CURDIR)/$(BIN):$$PATH npx --yes aws-cdk@2.1148.1
 CONFIG ?= config/trial.yaml
 OUT    ?= $(basename $(VIDEO))-upscaled$(if $(filter .mp4 .m4v .mov .mkv,$(suffix $(VIDEO))),$(suffix $(VIDEO)),.mp4)
 ARGS   ?=
+LOCAL_ASSEMBLY := cdk.out/localcloud/manifest.json
 
 # Wheels that pip is told to find locally are found by uv, too.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
@@ -51,8 +52,18 @@ deploy: $(VENV)/.dev ## deploy to the AWS account at hand: make deploy [CONFIG=c
 images: ## build the container images and run a stage in them, without Docker (needs root, buildah, debootstrap)
 	containers/build-unprivileged.sh
 
-chaos: $(VENV)/.dev ## the long tests: killed at thirty random moments
-	SR_CHAOS=1 $(BIN)/python -m pytest tests/pipeline/test_kill.py $(PYTEST)
+cloud-demo: $(VENV)/.dev ## the deployed pipeline on this machine: make cloud-demo VIDEO=in.mp4 [OUT=…] [ARGS="--fault …"]
+	@test -f "$(VIDEO)" || { echo 'say which video: make cloud-demo VIDEO=in.mp4 [OUT=out.mp4]' >&2; exit 64; }
+	@$(MAKE) --no-print-directory $(LOCAL_ASSEMBLY)
+	@$(BIN)/python -m localcloud "$(VIDEO)" -o "$(OUT)" --assembly $(dir $(LOCAL_ASSEMBLY)) $(ARGS)
+
+$(LOCAL_ASSEMBLY): app.py cdk.json config/trial.yaml $(wildcard stacks/*.py stacks/constructs/*.py)
+	@echo "synthesizing the stacks" >&2
+	@rm -rf $(dir $@)
+	@$(BIN)/python -m localcloud.assembly $(dir $@)
+
+chaos: $(VENV)/.dev ## the long tests: killed at random moments; a hundred schedules of faults in the deployed pipeline
+	SR_CHAOS=1 $(BIN)/python -m pytest tests/pipeline/test_kill.py tests/localcloud/test_schedules.py $(PYTEST)
 
 fuzz: $(VENV)/.dev ## five hundred spoilt files: each ends in a result, or in one line about it
 	$(BIN)/python -m tests.hostile.fuzz $(ARGS)

@@ -1,4 +1,6 @@
-"""The cloud assembly: what `cdk synth` writes. Read from files; the app that wrote it is not imported.
+"""The cloud assembly: what `cdk synth` writes, and `python -m localcloud.assembly FOLDER`.
+
+Read from files; the app that wrote it is not imported.
 
 A resource is found by its construct's path, which CDK records in the template (``Upscale/Definition``), never by its
 hashed logical id.
@@ -65,3 +67,10 @@ def synthesize(folder: Path, *, config: str = "config/trial.yaml") -> CloudAssem
     if done.returncode:
         raise SynthesisError((done.stderr or done.stdout).strip())
     return CloudAssembly(folder)
+
+
+if __name__ == "__main__":
+    try:
+        synthesize(Path(sys.argv[1]))
+    except SynthesisError as problem:
+        sys.exit(f"error: {problem}")

@@ -44,7 +44,7 @@ class Execution:
         """RUNNING, SUCCEEDED, FAILED, ABORTED or TIMED_OUT."""
         return str(self.describe()["status"])
 
-    def wait(self, *, seconds: float = 120.0) -> str:
+    def wait(self, *, seconds: float = 300.0) -> str:
         """The status at its end. Raises TimeoutError when it has not ended by then."""
         deadline = time.monotonic() + seconds
         while (status := self.status) == "RUNNING":

@@ -10,6 +10,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+NOTICE_PATH = "/latest/meta-data/spot/instance-action"
 NOTICE_SECONDS = 120
 """From the notice to the machine's end."""
 
@@ -22,8 +23,10 @@ class MetadataService:
             "/latest/meta-data/instance-id": instance_id,
             "/latest/meta-data/instance-type": instance_type,
         }
+        self.notice_requests = 0
+        """How often the notice was asked for, whether there was one or not."""
         tokens: set[str] = set()
-        values = self._values
+        values, service = self._values, self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -37,6 +40,7 @@ class MetadataService:
                 self._answer(200, token)
 
             def do_GET(self) -> None:
+                service.notice_requests += self.path == NOTICE_PATH
                 if self.headers.get("X-aws-ec2-metadata-token") not in tokens:
                     self._answer(401, "")
                 elif self.path in values:
@@ -72,7 +76,7 @@ class MetadataService:
         """From now on the machine knows that it will be terminated."""
         end = datetime.now(UTC) + timedelta(seconds=NOTICE_SECONDS)
         action = {"action": "terminate", "time": end.strftime("%Y-%m-%dT%H:%M:%SZ")}
-        self._values["/latest/meta-data/spot/instance-action"] = json.dumps(action)
+        self._values[NOTICE_PATH] = json.dumps(action)
 
     def close(self) -> None:
         self._server.shutdown()

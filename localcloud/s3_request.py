@@ -68,7 +68,7 @@ def _action(method: str, of_object: bool, query: set[str], *, copies: bool) -> s
     if not of_object:
         if method == "HEAD" or (method == "GET" and (query <= _LISTING)):
             return "s3:ListBucket"
-        return f"s3:{method} of a bucket"
+        return f"unknown:{method} bucket {' '.join(sorted(query))}".rstrip()
     match method:
         case "GET" | "HEAD" if "versionId" in query:
             return "s3:GetObjectVersion"
@@ -82,7 +82,7 @@ def _action(method: str, of_object: bool, query: set[str], *, copies: bool) -> s
             return "s3:AbortMultipartUpload"
         case "DELETE" if "versionId" not in query:
             return "s3:DeleteObject"
-    return f"s3:{method} {' '.join(sorted(query))}".rstrip()
+    return f"unknown:{method} {' '.join(sorted(query))}".rstrip()
 
 
 _LISTING = {

@@ -1,0 +1,89 @@
+"""Executions among others: aborted, started twice, started again, many in a batch."""
+
+import json
+import time
+from pathlib import Path
+
+from localcloud.cloud import LocalCloud
+from sr_core.contract import Stage
+from tests.clips import make_clip
+
+from .conftest import sr_run
+from .runs import SETTINGS, Runs
+
+
+def test_an_aborted_execution_takes_its_jobs_with_it(plain: LocalCloud, runs: Runs) -> None:
+    # Given an execution whose two upscale jobs have begun: their interpreters take seconds to start
+    run = runs.start()
+    deadline = time.monotonic() + 120
+    while len(run.attempts(Stage.UPSCALE)) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    # When it is aborted
+    run.execution.abort()
+    assert run.execution.wait() == "ABORTED"
+
+    # Then its jobs end, and no other begins
+    jobs = [job for job in plain.jobs() if run.job.rpartition("/")[2] in job.job_name]
+    for job in jobs:
+        job.join(120)
+    ended = [(job.status, job.job_stopped_reason) for job in jobs if "upscale" in job.job_name]
+    assert ended == [("FAILED", "Terminated by the execution that started it")] * 2
+    assert len(run.attempts(Stage.UPSCALE)) == 2
+    assert plain.survivors() == []
+    assert run.published() == []
+
+    # and the next start goes on
+    run.again().assert_done()
+
+
+def test_the_same_input_started_twice_at_once_gives_one_result(runs: Runs) -> None:
+    first = runs.start()
+    second = first.again()
+
+    first.assert_done()
+    second.assert_done()
+    assert first.job == second.job
+    assert first.output == second.output
+    receipts = first.receipts(Stage.UPSCALE)
+    assert [receipt.index for receipt in receipts] == [0, 1, 2, 3]
+
+
+def test_the_same_request_after_success_does_no_work_again(runs: Runs) -> None:
+    run = runs.finish()
+    run.assert_done()
+    before = len(run.attempts(Stage.UPSCALE))
+
+    again = run.again()
+
+    again.assert_done()
+    for attempt in again.attempts(Stage.UPSCALE)[before:]:
+        assert not [request for request, _ in attempt.requests if request.is_write]
+
+
+def test_a_batch_of_five_in_which_one_fails(cloud: LocalCloud, tmp_path: Path) -> None:
+    # Given a manifest of four clips and one address where nothing lies
+    expected, entries = {}, []
+    for number in range(5):
+        clip = make_clip(tmp_path / f"{number}.mp4", seed=number)
+        source = cloud.upload(clip, f"batch/{number}.mp4")
+        entries.append({"input": source + (".missing" if number == 3 else ""), "settings": SETTINGS})
+        if number != 3:
+            (tmp_path / str(number)).mkdir()
+            expected[source] = sr_run(clip, tmp_path / str(number))
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps(entries))
+
+    # When it is run
+    execution = cloud.start("UpscaleBatch", {"manifest": cloud.upload(manifest)})
+
+    # Then the four are there, and the fifth is told of
+    assert execution.wait(seconds=300) == "SUCCEEDED", execution.describe()
+    results = [json.loads(child.events[-1]["stateExitedEventDetails"]["output"]) for child in execution.children()]
+    assert [result["status"] for result in results] == ["SUCCEEDED"] * 3 + ["FAILED", "SUCCEEDED"]
+    assert results[3]["error"] == "States.TaskFailed"
+    assert "InputNotFound" in results[3]["cause"]
+    for result in results:
+        if result["status"] == "SUCCEEDED":
+            assert cloud.read(result["result"]["output"]) == expected[result["request"]["input"]]

@@ -1,0 +1,75 @@
+"""A machine that is taken away, S3 that fails: what a job loses, and that nothing half-written is ever seen."""
+
+import pytest
+
+from localcloud.cloud import LocalCloud
+from sr_core.contract import ExitCode, Stage
+
+from .runs import FRAMES, SEGMENT_FRAMES, Run, Runs, frames_computed
+
+IN_FLIGHT_FRAMES = 8
+"""Frames that are upscaled ahead of the encoder, at most."""
+
+
+def computed(run: Run) -> list[int]:
+    """Frames through the network in each attempt on chunk 0."""
+    return [frames_computed(attempt) for attempt in run.attempts(Stage.UPSCALE, 0)]
+
+
+def test_with_notice_the_job_ends_by_itself_and_goes_on_elsewhere(cloud: LocalCloud, runs: Runs) -> None:
+    # Given a machine that is noticed, and told, when the first of two segments is done
+    run = runs.finish("reclaim:upscale/0@after-1")
+
+    # Then the job leaves with 75 or finishes in its grace, and only what it had not finished is done again
+    run.assert_done()
+    first = run.attempts(Stage.UPSCALE, 0)[0]
+    assert first.outcome is not None
+    assert first.outcome.exit_code in (ExitCode.OK, ExitCode.INTERRUPTED)
+    assert sum(computed(run)) <= sum(SEGMENT_FRAMES[:2]) + IN_FLIGHT_FRAMES
+
+
+def test_the_notice_alone_is_seen_by_the_job_itself(cloud: LocalCloud, runs: Runs) -> None:
+    # Given that nobody sends a signal, as ECS does not to a standalone task
+    run = runs.finish("notice:extract@0.0s", "notice:upscale/0@0.0s")
+
+    run.assert_done()
+    assert all(attempt.machine.metadata.notice_requests for attempt in run.attempts())
+
+
+@pytest.mark.parametrize("moment", ["before-0", "after-0", "before-1", "after-1", "before-3"])
+def test_without_notice_at_most_the_segment_in_hand_is_lost(runs: Runs, moment: str) -> None:
+    run = runs.finish(f"vanish:upscale/0@{moment}")
+
+    run.assert_done()
+    lost = sum(computed(run)) - sum(SEGMENT_FRAMES[:2])
+    assert 0 <= lost <= SEGMENT_FRAMES[0] + IN_FLIGHT_FRAMES
+    assert sum(receipt.frame_count for receipt in run.receipts(Stage.UPSCALE)) == FRAMES
+
+
+def test_a_machine_takes_all_its_jobs_with_it(cloud: LocalCloud, runs: Runs) -> None:
+    # Given two extractions on one machine
+    first = runs.start("vanish:extract@after-1")
+    second = runs.start("vanish:extract@after-1")
+
+    for run in (first, second):
+        run.execution.wait()
+        run.assert_done()
+
+
+@pytest.mark.parametrize("fault", ["s3-503", "s3-cut"])
+@pytest.mark.parametrize("stage", list(Stage))
+def test_s3_that_fails_for_a_while_costs_nothing_but_time(runs: Runs, fault: str, stage: Stage) -> None:
+    settings = {"segment_codec": "mezzanine"} if stage == Stage.ENCODE else {}
+
+    run = runs.finish(f"{fault}:{stage}:4", settings=settings)
+
+    run.assert_done()
+    assert len(run.attempts(stage)) == (2 if stage in (Stage.UPSCALE, Stage.ENCODE) else 1), "no attempt failed"
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_killed_while_publishing_there_is_nothing_or_the_whole_file(runs: Runs, side: str) -> None:
+    run = runs.finish(f"vanish:assemble@{side}-1")
+
+    run.assert_done()
+    assert len(run.published()) == (1 if side == "before" else 2)
