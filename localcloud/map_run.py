@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from moto.stepfunctions.parser.api import HistoryEventType, MapRunFailedEventDetails
-from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (
     FailureEvent,
     FailureEventException,
 )
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
 from moto.stepfunctions.parser.asl.eval.event.event_manager import EventManager
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramError, ProgramStopped
 
 Json = dict[str, Any]
 Status = Literal["RUNNING", "SUCCEEDED", "FAILED", "ABORTED"]
 
-THRESHOLD = "States.ExceedToleratedFailureThreshold"
+_THRESHOLD = StatesErrorNameType.StatesExceedToleratedFailureThreshold
 _THRESHOLD_CAUSE = "The specified tolerated failure threshold was exceeded"
 
 
@@ -66,11 +67,11 @@ def evaluated_apart(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def _over_threshold(env: Any) -> FailureEventException:
-    details = MapRunFailedEventDetails(error=THRESHOLD, cause=_THRESHOLD_CAUSE)
+    details = MapRunFailedEventDetails(error=_THRESHOLD.to_name(), cause=_THRESHOLD_CAUSE)
     return FailureEventException(
         failure_event=FailureEvent(
             env=env,
-            error_name=CustomErrorName(THRESHOLD),
+            error_name=StatesErrorName(typ=_THRESHOLD),
             event_type=HistoryEventType.MapStateFailed,
             event_details=cast(Any, {"mapRunFailedEventDetails": details}),
         )
