@@ -4,6 +4,8 @@ Owns reading the photographs and cutting, turning and recolouring crops. A batch
 the seed and the step, so that a resumed run sees the very batches of an uninterrupted one. It knows of no network.
 """
 
+import hashlib
+import json
 import os
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,8 +14,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from training.compress import VideoDegradation, degrade
 from training.degrade import quantise, resize
 
 IMAGE_SUFFIXES = frozenset({".png", ".webp", ".jpg", ".jpeg", ".bmp"})
@@ -44,36 +49,87 @@ def read_image(path: Path) -> Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
-    """Every photograph, once in full and once reduced; pixel (y, x) of the small one lies at (y, x) · scale."""
+    """Photographs and reduced pictures of them; pixel (y, x) of a reduced one lies at `origins` + (y, x) · scale."""
 
     high: Tensor
     """(N, 3, H, W) uint8."""
     low: Tensor
-    """(N, 3, H / scale, W / scale) uint8: antialiased bicubic, rounded to 8 bits as a file would be."""
+    """(M, 3, h, w) uint8."""
     scale: int
+    photographs: Tensor
+    """(M,) int64: of which photograph each reduced picture is."""
+    origins: Tensor
+    """(M, 2) int64: top and left, in high-resolution pixels."""
 
     def __post_init__(self) -> None:
         count, channels, height, width = self.low.shape
-        expected = (count, channels, height * self.scale, width * self.scale)
-        if tuple(self.high.shape) != expected:
-            raise ValueError(f"the high-resolution images are {tuple(self.high.shape)}, not {expected}")
+        reach = torch.tensor([height, width]) * self.scale + self.origins
+        if channels != self.high.shape[1] or bool((reach > torch.tensor(self.high.shape[2:])).any()):
+            expected = (channels, height * self.scale, width * self.scale)
+            raise ValueError(f"the high-resolution images are {tuple(self.high.shape[1:])}, not {expected} or larger")
+        if self.photographs.shape != (count,) or int(self.photographs.max()) >= self.high.shape[0]:
+            raise ValueError("every reduced picture must name its photograph")
+
+    @classmethod
+    def whole(cls, *, high: Tensor, low: Tensor, scale: int) -> "Pairs":
+        """One reduced picture of each photograph, which shows the whole of it."""
+        origins = torch.zeros((len(low), 2), dtype=torch.int64)
+        return cls(high=high, low=low, scale=scale, photographs=torch.arange(len(low)), origins=origins)
 
 
 def load_pairs(folder: Path, *, scale: int) -> Pairs:
-    """Reads all photographs of a folder into memory and reduces them by `scale`.
+    """Reads all photographs of a folder into memory and reduces each, whole, by antialiased bicubic and 8-bit rounding.
 
     Raises:
         FileNotFoundError: there are none.
         ValueError: they differ in size, or their size is no multiple of `scale`.
     """
-    images = [read_image(path) for path in image_paths(folder)]
-    height, width = images[0].shape[1:]
-    if any(image.shape != images[0].shape for image in images):
-        raise ValueError(f"the images in {folder} differ in size: cut them into equal tiles first")
+    high = _load_photographs(folder)
+    height, width = high.shape[2:]
     if height % scale or width % scale:
         raise ValueError(f"the images in {folder} are {width}×{height}, no multiple of {scale}: crop them first")
-    low = torch.stack([quantise(resize(image.float() / 255, scale=Fraction(1, scale))) for image in images])
-    return Pairs(high=torch.stack(images), low=low, scale=scale)
+    low = torch.stack([quantise(resize(image.float() / 255, scale=Fraction(1, scale))) for image in high])
+    return Pairs.whole(high=high, low=low, scale=scale)
+
+
+def load_video_pairs(folder: Path, kind: VideoDegradation, *, scale: int, seed: int, cache: Path) -> Pairs:
+    """Reads all photographs and makes `kind.variants` degraded pictures of each; those are kept in `cache`.
+
+    Encoding takes minutes, so a cache made from the same photographs, kind, scale and seed is read instead.
+
+    Raises as `load_pairs`, and ValueError when the kind does not suit the size of the photographs.
+    """
+    high = _load_photographs(folder)
+    recipe = json.dumps([kind.model_dump(mode="json"), scale, seed, hashlib.sha256(high.numpy().tobytes()).hexdigest()])
+    if not cache.is_file() or _recipe(cache) != recipe:
+        samples = [
+            degrade(photograph, kind, scale=scale, seed=seed, index=index, variant=variant)
+            for index, photograph in enumerate(high)
+            for variant in range(kind.variants)
+        ]
+        made = {
+            "low": torch.stack([sample.low for sample in samples]),
+            "origins": torch.tensor([[sample.top_px, sample.left_px] for sample in samples]),
+        }
+        partial = cache.with_suffix(".partial")
+        save_file(made, partial, metadata={"recipe": recipe})
+        partial.replace(cache)
+    tensors = load_file(cache)
+    photographs = torch.arange(high.shape[0]).repeat_interleave(kind.variants)
+    return Pairs(high=high, low=tensors["low"], scale=scale, photographs=photographs, origins=tensors["origins"])
+
+
+def _recipe(cache: Path) -> str | None:
+    with safe_open(cache, framework="pt") as file:
+        metadata: dict[str, str] = file.metadata() or {}
+        return metadata.get("recipe")
+
+
+def _load_photographs(folder: Path) -> Tensor:
+    images = [read_image(path) for path in image_paths(folder)]
+    if any(image.shape != images[0].shape for image in images):
+        raise ValueError(f"the images in {folder} differ in size: cut them into equal tiles first")
+    return torch.stack(images)
 
 
 def draw_batch(
@@ -102,9 +158,13 @@ def draw_batch(
         flip, turns = bool(random.integers(2)), int(random.integers(4))
         order, negative = random.permutation(3).tolist(), torch.from_numpy(random.integers(2, size=3) == 1)
         recoloured = bool(random.random() < recolour)
-        for images, factor, crops in ((pairs.low, 1, lows), (pairs.high, pairs.scale, highs)):
-            top, left, side = y * factor, x * factor, crop_px * factor
-            crop = _turned(images[index, :, top : top + side, left : left + side], flip=flip, turns=turns)
+        origin_y, origin_x = pairs.origins[index].tolist()
+        photograph = pairs.high[pairs.photographs[index]]
+        for image, (top, left), side, crops in (
+            (pairs.low[index], (y, x), crop_px, lows),
+            (photograph, (origin_y + y * pairs.scale, origin_x + x * pairs.scale), crop_px * pairs.scale, highs),
+        ):
+            crop = _turned(image[:, top : top + side, left : left + side], flip=flip, turns=turns)
             crops.append(_recoloured(crop, order=order, negative=negative) if recoloured else crop)
     return torch.stack(lows).float() / 255, torch.stack(highs).float() / 255
 

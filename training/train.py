@@ -16,11 +16,17 @@ from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from torch import Tensor, nn
+from safetensors.torch import load_file
+from torch import Tensor
 
 from sr_core.models.compact import Compact
-from training.data import Pairs, draw_batch, load_pairs, reference_media
+from training.compress import VideoDegradation
+from training.data import Pairs, draw_batch, load_pairs, load_video_pairs, reference_media
+from training.degrade import sharpened
 from training.evaluate import by_network, mean, score_folder
+from training.initial import start_near_identity, take_over
+
+CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 class Config(BaseModel):
@@ -47,6 +53,14 @@ class Config(BaseModel):
     """In units of [0, 1]: the loss is quadratic well below it and linear well above."""
     bf16: bool
     """Whether the network's activations are bfloat16 in training; weights, loss and optimiser stay fp32."""
+    degradation: VideoDegradation | None = None
+    """How the photographs are made small; None: reduced by antialiased bicubic and nothing else."""
+    sharpen: float = Field(default=0, ge=0)
+    """Unsharp masking of the targets: how much of what a Gaussian takes away is added to them."""
+    sharpen_sigma_px: float = Field(default=1, gt=0)
+    """Of that Gaussian, in high-resolution pixels."""
+    initial: str | None = None
+    """Path, from the checkout, of a network to grow from (`initial.take_over`); None begins afresh."""
 
 
 @dataclass(kw_only=True)
@@ -62,33 +76,26 @@ class State:
     """Time spent, over all runs, in training and measuring."""
 
 
+def read_pairs(config: Config, photos: Path, *, out: Path) -> Pairs:
+    """The pairs that the configuration asks for; encoded ones are kept in the folder of the run."""
+    if config.degradation is None:
+        return load_pairs(photos, scale=config.scale)
+    out.mkdir(parents=True, exist_ok=True)
+    cache = out / "pairs.safetensors"
+    return load_video_pairs(photos, config.degradation, scale=config.scale, seed=config.seed, cache=cache)
+
+
 def begin(config: Config) -> State:
     """Makes the state before the first step; the weights follow from the seed alone."""
     torch.manual_seed(config.seed)
     network = Compact(scale=config.scale, feature_count=config.feature_count, conv_count=config.conv_count)
     start_near_identity(network)
+    if config.initial is not None:
+        take_over(network, load_file(CHECKOUT / config.initial))
     average = copy.deepcopy(network)
     optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, betas=(0.9, 0.99))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return State(network=network, average=average, optimiser=optimiser)
-
-
-def start_near_identity(network: Compact) -> None:
-    """Sets weights so that inner layers pass their input on and the first output is close to nearest-neighbour.
-
-    A plain stack has no skip connections; starting near the identity gives it the trainability that they would
-    (Zagoruyko and Komodakis, "DiracNets", 2017).
-    """
-    convolutions = [layer for layer in network.body if isinstance(layer, nn.Conv2d)]
-    for layer in convolutions:
-        nn.init.kaiming_normal_(layer.weight, a=0.25)
-        assert layer.bias is not None
-        nn.init.zeros_(layer.bias)
-    with torch.no_grad():
-        for layer in convolutions[1:-1]:
-            layer.weight.mul_(0.3)
-            layer.weight[:, :, 1, 1] += torch.eye(layer.out_channels)
-        convolutions[-1].weight.mul_(0.01)
 
 
 def learning_rate(config: Config, step: int) -> float:
@@ -114,6 +121,8 @@ def train_step(state: State, config: Config, pairs: Pairs) -> float:
         seed=config.seed,
         step=state.step,
     )
+    if config.sharpen:
+        high = sharpened(high, amount=config.sharpen, sigma_px=config.sharpen_sigma_px)
     for group in state.optimiser.param_groups:
         group["lr"] = learning_rate(config, state.step)
     with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
@@ -227,7 +236,7 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     try:
         config = Config.model_validate_json(options.config.read_text())
-        pairs = load_pairs(options.photos, scale=config.scale)
+        pairs = read_pairs(config, options.photos, out=options.out)
         stills = options.stills if options.stills.is_dir() else None
         train(config, pairs, options.out, stills=stills, save_every=options.save_every)
     except ValidationError as error:

@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from training.data import Pairs, draw_batch, image_paths, load_pairs, read_image
+from training.compress import VideoDegradation
+from training.data import Pairs, draw_batch, image_paths, load_pairs, load_video_pairs, read_image
 from training.degrade import quantise, resize
 
 
@@ -60,7 +61,7 @@ def test_a_batch_is_fp32_in_zero_to_one_and_scale_times_as_large(pairs: Pairs) -
 def test_both_crops_of_a_pair_show_the_same_place_turned_and_recoloured_the_same_way(recolour: float) -> None:
     # Given photographs whose high-resolution pixels all equal the low-resolution pixel above them
     low = torch.arange(2 * 3 * 10 * 8).remainder(251).to(torch.uint8).reshape(2, 3, 10, 8)
-    pairs = Pairs(high=low.repeat_interleave(2, 2).repeat_interleave(2, 3), low=low, scale=2)
+    pairs = Pairs.whole(high=low.repeat_interleave(2, 2).repeat_interleave(2, 3), low=low, scale=2)
     # When many crops are drawn, so that every flip and turn occurs
     small, large = draw_batch(pairs, size=64, crop_px=5, recolour=recolour, seed=3, step=0)
     # Then each high-resolution crop still is its low-resolution crop, enlarged
@@ -70,7 +71,7 @@ def test_both_crops_of_a_pair_show_the_same_place_turned_and_recoloured_the_same
 def test_all_eight_orientations_occur() -> None:
     corner = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
     corner[..., 0, 1] = 255
-    pairs = Pairs(high=corner.repeat_interleave(2, 2).repeat_interleave(2, 3), low=corner, scale=2)
+    pairs = Pairs.whole(high=corner.repeat_interleave(2, 2).repeat_interleave(2, 3), low=corner, scale=2)
     low, _ = draw_batch(pairs, size=200, crop_px=4, recolour=0, seed=0, step=0)
     assert len({tuple(crop.flatten().tolist()) for crop in low}) == 8
 
@@ -78,7 +79,7 @@ def test_all_eight_orientations_occur() -> None:
 def test_recolouring_exchanges_channels_and_makes_some_of_them_negative() -> None:
     red = torch.zeros(1, 3, 2, 2, dtype=torch.uint8)
     red[:, 0] = 255
-    pairs = Pairs(high=red.repeat_interleave(2, 2).repeat_interleave(2, 3), low=red, scale=2)
+    pairs = Pairs.whole(high=red.repeat_interleave(2, 2).repeat_interleave(2, 3), low=red, scale=2)
 
     def colours(recolour: float) -> set[tuple[float, ...]]:
         low, _ = draw_batch(pairs, size=200, crop_px=2, recolour=recolour, seed=0, step=0)
@@ -108,3 +109,60 @@ def test_photographs_that_the_scale_does_not_divide_are_refused(tmp_path: Path) 
 def test_a_crop_larger_than_the_photographs_is_refused(pairs: Pairs) -> None:
     with pytest.raises(ValueError, match="does not fit"):
         draw_batch(pairs, size=1, crop_px=13, recolour=0, seed=0, step=0)
+
+
+VIDEO = VideoDegradation(
+    variants=2,
+    frames=3,
+    margin_px=8,
+    still=0.2,
+    kernels=("cubic", "box"),
+    blur=0.5,
+    blur_sigma_px=0.5,
+    noise=0.5,
+    noise_codes=2,
+    compressed=0.9,
+    hevc=0.3,
+    crf=(18, 30),
+)
+
+
+def test_video_pairs_are_made_once_and_read_from_the_cache_afterwards(tmp_path: Path) -> None:
+    # Given photographs, degraded once
+    photos, cache = write_photos(tmp_path / "photos", count=2, width=72, height=72), tmp_path / "pairs.safetensors"
+    first = load_video_pairs(photos, VIDEO, scale=2, seed=1, cache=cache)
+    made = cache.stat().st_mtime_ns
+
+    # When they are asked for again, then they are read; of another seed, they are made anew
+    again = load_video_pairs(photos, VIDEO, scale=2, seed=1, cache=cache)
+    assert cache.stat().st_mtime_ns == made
+    assert torch.equal(again.low, first.low)
+    assert first.low.shape == (4, 3, 32, 32)
+    assert first.photographs.tolist() == [0, 0, 1, 1]
+    assert not torch.equal(load_video_pairs(photos, VIDEO, scale=2, seed=2, cache=cache).low, first.low)
+
+
+def test_a_crop_of_a_window_is_cut_where_the_window_lies() -> None:
+    # Given one photograph with a window in it, ten pixels down and four to the right
+    low = torch.arange(3 * 6 * 6).to(torch.uint8).reshape(1, 3, 6, 6)
+    high = torch.zeros(1, 3, 24, 24, dtype=torch.uint8)
+    high[:, :, 10:22, 4:16] = low.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    pairs = Pairs(
+        high=high, low=low, scale=2, photographs=torch.zeros(1, dtype=torch.int64), origins=torch.tensor([[10, 4]])
+    )
+
+    # When crops are drawn, then both show the same
+    small, large = draw_batch(pairs, size=16, crop_px=3, recolour=0, seed=1, step=0)
+    assert torch.equal(large, small.repeat_interleave(2, 2).repeat_interleave(2, 3))
+
+
+def test_a_window_that_does_not_lie_in_its_photograph_is_refused() -> None:
+    picture = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+    with pytest.raises(ValueError, match="or larger"):
+        Pairs(
+            high=picture,
+            low=picture[..., :4, :4],
+            scale=2,
+            photographs=torch.zeros(1, dtype=torch.int64),
+            origins=torch.tensor([[0, 1]]),
+        )
