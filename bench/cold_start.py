@@ -20,7 +20,7 @@ from bench.clips import reference_clip, write_clip
 from bench.job import Job, busy_seconds, wait_for_quiet
 from bench.machine import describe, machine, write_results
 from bench.rounds import MOST_DISTURBANCE
-from sr_core.types import Settings
+from sr_core.models.catalogue import recommended
 
 MOST_OVER = 1.3
 """The first frame may take so many times as long as Python and torch, and the loading of the network besides."""
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.cold_start", description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default=Settings().model, metavar="NAME|PATH", help="(%(default)s)")
+    parser.add_argument("--model", default=recommended(None), metavar="NAME|PATH", help="(%(default)s)")
     parser.add_argument("--rounds", type=int, default=7, metavar="N", help="(%(default)s)")
     parser.add_argument("--wait", type=float, default=0, metavar="S", help="for quiet before a round (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")

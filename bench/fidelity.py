@@ -19,7 +19,7 @@ from bench.clips import reference_clip
 from bench.command import CommandFailed, sr
 from bench.compare import Comparison, compare
 from bench.machine import describe, machine, write_results
-from sr_core.types import Settings
+from sr_core.models.catalogue import recommended
 
 CLIPS = (
     "realshort.mp4",
@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.fidelity", description=__doc__.splitlines()[0])
     parser.add_argument("clips", nargs="*", metavar="CLIP", help="a name of the reference media, or a path (all eight)")
     parser.add_argument("--into", action="append", choices=CONTAINERS, help="may be repeated (mp4, mkv)")
-    parser.add_argument("--model", default=Settings().model, metavar="NAME|PATH", help="a ×2 network (%(default)s)")
+    parser.add_argument("--model", default=recommended(None), metavar="NAME|PATH", help="a ×2 network (%(default)s)")
     parser.add_argument("--seconds", type=float, metavar="S", help="only the first seconds of each clip")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")
     return parser

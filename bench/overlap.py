@@ -25,7 +25,7 @@ from bench.clips import reference_clip, write_clip
 from bench.job import Job, wait_for_quiet
 from bench.machine import describe, machine, write_results
 from bench.rounds import CLAIM, HEADER, Figure, Round
-from sr_core.types import Settings
+from sr_core.models.catalogue import recommended
 
 PRESETS = ("veryfast", "medium")
 _CLIPS = {"realshort.mp4": (320, 240), "bikes.mp4": (640, 272)}
@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.overlap", description=__doc__.splitlines()[0])
     parser.add_argument("--clip", type=Path, metavar="PATH", help="instead of realshort and bikes")
     parser.add_argument("--preset", action="append", metavar="P", help="may be repeated (veryfast, medium)")
-    parser.add_argument("--model", default=Settings().model, metavar="NAME|PATH", help="(%(default)s)")
+    parser.add_argument("--model", default=recommended(None), metavar="NAME|PATH", help="(%(default)s)")
     parser.add_argument("--frames", type=int, default=240, metavar="N", help="of every clip (%(default)s)")
     parser.add_argument("--rounds", type=int, default=7, metavar="N", help="(%(default)s)")
     parser.add_argument(

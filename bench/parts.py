@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from bench.machine import describe, machine
 from sr_core.inference.color import planes_to_rgb, rgb_to_planes
 from sr_core.inference.device import choose_precision, keep_freed_memory
-from sr_core.models.catalogue import shipped
+from sr_core.models.catalogue import recommended, shipped
 from sr_core.models.compact import Compact
 from sr_core.models.describe import describe as describe_model
 from sr_core.models.loading import load
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.parts", description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default=Settings().model, metavar="NAME|PATH", help="(%(default)s)")
+    parser.add_argument("--model", default=recommended(None), metavar="NAME|PATH", help="(%(default)s)")
     parser.add_argument("--size", default="640x360", metavar="WxH", help="(%(default)s)")
     return parser
 

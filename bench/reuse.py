@@ -23,7 +23,7 @@ from bench.job import Job
 from bench.machine import describe, machine, write_results
 from bench.rounds import MOST_DISTURBANCE
 from bench.scenes import fixed_camera, screen_recording
-from sr_core.types import Settings
+from sr_core.models.catalogue import recommended
 
 LEAST_SPEEDUP = 3.0
 """Of the model, on the still scenes."""
@@ -144,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.reuse", description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default=Settings().model, metavar="NAME|PATH", help="(%(default)s)")
+    parser.add_argument("--model", default=recommended(None), metavar="NAME|PATH", help="(%(default)s)")
     parser.add_argument("--preset", default="veryfast", metavar="P", help="of the output's encoder (%(default)s)")
     parser.add_argument("--clip", action="append", metavar="NAME", help="only this one; may be repeated")
     parser.add_argument("--frames", type=int, default=300, metavar="N", help="of every clip (%(default)s)")

@@ -140,7 +140,19 @@ def _execution(settings: Settings, model: ModelSpec, video: VideoInfo, tier: Tie
     precision: Precision = (
         settings.precision if settings.precision != "auto" else "fp16" if device == "cuda" else "fp32"
     )
+    if precision not in model.precisions:
+        if settings.precision != "auto":
+            raise InputError(f"{model.name} is wrong in {precision}; choose of {', '.join(model.precisions)}")
+        precision = "fp32"
     tile_px = settings.tile_px
     if tile_px is None and video.width_px * video.height_px > _WHOLE_FRAME_PX:
         tile_px = _TILE_PX
-    return Execution(device=device, precision=precision, tile_px=tile_px, halo_px=model.radius_px, batch_frames=1)
+    return Execution(
+        device=device,
+        precision=precision,
+        tile_px=tile_px,
+        halo_px=model.radius_px,
+        halo_is_exact=model.radius_is_exact,
+        multiple_px=model.multiple_px,
+        batch_frames=1,
+    )

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from sr_core.inference import choose_device, choose_precision
 from sr_core.layout import model_key
-from sr_core.models.catalogue import shipped
-from sr_core.models.describe import describe
+from sr_core.model_files import find
 from sr_core.planning import check_scale
 from sr_core.storage import source_version
 from sr_core.types import Request, Settings
@@ -22,16 +21,14 @@ def make_request(source: str, output: str, settings: Settings) -> tuple[Request,
     Raises InputError: no such source, network or device, or a scale that is not the network's.
     """
     version = source_version(source)
-    model = describe(settings.model)
+    found = find(settings)
+    model, weights = found.spec, found.path
     check_scale(settings, model)
     device = choose_device(settings)
-    name = Path(settings.model).name.encode(errors="replace").decode()
-    settled = settings.model_copy(
-        update={"device": device, "precision": choose_precision(settings, device), "model": name}
-    )
-    weights = None
-    if settings.model not in shipped():
-        weights = Path(settings.model)
+    name = Path(model.name).name.encode(errors="replace").decode()
+    precision = choose_precision(settings, device, safe=model.precisions)
+    settled = settings.model_copy(update={"device": device, "precision": precision, "model": name})
+    if weights is not None:
         model = model.model_copy(update={"name": name, "stored_key": model_key(model.sha256)})
     request = Request(
         input=_address(source), input_version=version, output=_address(output), settings=settled, model=model

@@ -32,11 +32,17 @@ class ModelSpec(Model):
     scale: int = Field(ge=1, le=8)
     radius_px: int = Field(ge=0)
     """Receptive radius in input pixels: how far away an input pixel may lie and still change an output pixel."""
+    radius_is_exact: bool = True
+    """False where a network sees further than can be measured; `radius_px` is then a generous overlap."""
+    multiple_px: int = Field(default=1, ge=1)
+    """Sides of a picture are padded to multiples of it; tiles begin at its multiples."""
     macs_per_pixel: int = Field(gt=0)
     """Multiply-accumulates per input pixel; FLOPs are twice that."""
     parameter_count: int = Field(gt=0)
     sha256: str
     """Digest of the weights file."""
+    precisions: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
+    """Those in which the network gives what it does in fp32, but for rounding."""
     stored_key: str | None = None
     """Where the job folder holds the weights file; None for a network that ships with the package."""
 
@@ -44,7 +50,8 @@ class ModelSpec(Model):
 class Settings(Model):
     """What a user chooses. Every field has a default, so ``{}`` is valid settings."""
 
-    model: str = "compact-x2"
+    model: str | None = None
+    """A network's name, the path of a checkpoint, or ``basicsr:OPTIONS.yml``; None for what ships for `scale`."""
     scale: int | None = None
     """Refused unless it is the network's own; None takes the network's."""
     codec: Codec = "h264"
@@ -122,6 +129,10 @@ class Execution(Model):
     tile_px: int | None
     """Side of a tile in input pixels without halo; None: whole frames."""
     halo_px: int
+    halo_is_exact: bool = True
+    """False where tiles with this halo differ from the whole frame: they are blended, and nothing is reused."""
+    multiple_px: int = 1
+    """Tiles begin at multiples of it, halo included."""
     batch_frames: int = Field(ge=1)
 
 

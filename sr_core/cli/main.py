@@ -118,8 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_probe(commands)
     for stage in Stage:
         _add_stage(commands, stage)
-    models = _add(commands, "models", "list the networks that can be used")
-    _add_json(models)
+    _add_models(commands)
     doctor = _add(commands, "doctor", "say what this machine has: codecs, ffmpeg, torch, GPU, credentials")
     _add_json(doctor)
     return parser
@@ -147,11 +146,13 @@ def _add_run(commands: "argparse._SubParsersAction[_Parser]") -> None:
     network = run.add_argument_group("network")
     network.add_argument(
         "--model",
-        default=defaults.model,
         metavar="NAME|PATH",
-        help="a network of `sr models`, or a checkpoint (.safetensors, .pth) (%(default)s)",
+        help="a network of `sr models`, a checkpoint (.safetensors, .pth), or basicsr:OPTIONS.yml "
+        "(the one that ships for the scale)",
     )
-    network.add_argument("--scale", type=int, metavar="N", help="refuse any network but one of this scale")
+    network.add_argument(
+        "--scale", type=int, metavar="N", help="2 or 4; with --model, refuse a network of another scale (2)"
+    )
     network.add_argument("--device", choices=("auto", "cpu", "cuda"), default=defaults.device, help="(%(default)s)")
     network.add_argument(
         "--precision",
@@ -205,8 +206,18 @@ def _add_probe(commands: "argparse._SubParsersAction[_Parser]") -> None:
     probe = _add(commands, "probe", "say what is in a video file and what would be done about it")
     probe.set_defaults(reads_media=True)
     probe.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key")
-    probe.add_argument("--model", default=Settings().model, metavar="NAME|PATH", help="for the plan (%(default)s)")
+    probe.add_argument("--model", metavar="NAME|PATH", help="for the plan (the one that ships)")
     _add_json(probe)
+
+
+def _add_models(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    models = _add(commands, "models", "list the networks that can be used, or pull one that does not ship")
+    models.set_defaults(pull=None)
+    _add_json(models)
+    actions = models.add_subparsers(title="actions", metavar="ACTION")
+    pull = actions.add_parser("pull", help="download a published network into the model store (SR_MODELS)")
+    pull.add_argument("pull", metavar="NAME", help="a network of `sr models`")
+    pull.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="as for `sr models`")
 
 
 def _add_stage(commands: "argparse._SubParsersAction[_Parser]", stage: Stage) -> None:

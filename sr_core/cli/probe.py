@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from sr_core.cli.output import show, show_json
-from sr_core.models.describe import describe
+from sr_core.model_files import find
 from sr_core.planning import make_plan
 from sr_core.storage import fetch_source
 from sr_core.types import Plan, Request, Settings, VideoInfo
@@ -17,7 +17,7 @@ def run(options: argparse.Namespace) -> None:
         info = probe_source(fetch_source(options.input, Path(scratch)))
     settings = Settings(model=options.model)
     request = Request(input="unnamed", input_version="unread", output="unnamed.mp4", settings=settings)
-    plan = make_plan(request, describe(settings.model), info, tier="local")
+    plan = make_plan(request, find(settings).spec, info, tier="local")
     if options.json:
         show_json({"video": info.model_dump(mode="json"), "plan": _plan_summary(plan)})
     else:

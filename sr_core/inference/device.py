@@ -26,16 +26,21 @@ def check_device(device: Device) -> None:
         raise InputError("no CUDA device is available here; see `sr doctor`, or plan the job with --device cpu")
 
 
-def choose_precision(settings: Settings, device: Device) -> Precision:
-    """The precision asked for, or the fastest that the device computes natively.
+def choose_precision(
+    settings: Settings, device: Device, *, safe: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
+) -> Precision:
+    """The precision asked for, or the fastest that the device computes natively and that is `safe` for the network.
 
     fp16 on GPUs; bf16 on CPUs with AVX-512 BF16 or AMX, where it is about three times as fast; else fp32.
+
+    Raises InputError when the one asked for is not safe.
     """
     if settings.precision != "auto":
+        if settings.precision not in safe:
+            raise InputError(f"this network's result is wrong in {settings.precision}; choose of {', '.join(safe)}")
         return settings.precision
-    if device == "cuda":
-        return "fp16"
-    return "bf16" if _cpu_computes_bf16() else "fp32"
+    fastest: Precision = "fp16" if device == "cuda" else "bf16" if _cpu_computes_bf16() else "fp32"
+    return fastest if fastest in safe else "fp32"
 
 
 def worker_count(execution: Execution) -> int:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sr_core.errors import GpuMemory, HostCapacity, IntegrityError
+from sr_core.inference.blending import run_blended
 from sr_core.inference.changes import Rectangle
 from sr_core.inference.tiling import tiles
 from sr_core.types import Execution
@@ -117,6 +118,11 @@ class Engine:
             result: Tensor = network(rgb.contiguous(memory_format=torch.channels_last)).float()
             return result
         scale = self.scale
+        if not self.execution.halo_is_exact:
+            overlap_px, multiple_px = self.execution.halo_px, self.execution.multiple_px
+            return run_blended(
+                network, rgb, tile_px=tile_px, overlap_px=overlap_px, multiple_px=multiple_px, scale=scale
+            )
         out = torch.empty((count, 3, height * scale, width * scale), dtype=torch.float32, device=rgb.device)
         for tile in tiles(width, height, tile_px=tile_px, halo_px=self.execution.halo_px):
             piece = rgb[:, :, tile.padded_top : tile.padded_bottom, tile.padded_left : tile.padded_right]

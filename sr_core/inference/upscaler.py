@@ -43,7 +43,7 @@ class FrameUpscaler:
             self._engine,
             output=Format(self._output.chroma, self._output.bit_depth, plan.color),
             quarter_turns=plan.video.rotation_degrees // 90,
-            reuse=reuse,
+            reuse=reuse and plan.execution.halo_is_exact,
         )
         self._lock = threading.Lock()
         self._working_seconds = 0.0

@@ -1,15 +1,17 @@
-"""The networks that ship, and what a weights file says about itself. Imports no torch.
+"""The networks that ship, those that can be had by name, and what a compact network's file says. Imports no torch.
 
-A network's sizes are read off the shapes of its tensors, which a safetensors file states in its header: so planning can
-know a network's cost without loading it.
+A compact network's sizes are read off the shapes of its tensors, which a safetensors file states in its header: so
+planning can know a network's cost without loading it.
 """
 
 import hashlib
 import json
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 from pydantic import TypeAdapter
 
@@ -17,6 +19,10 @@ from sr_core.errors import InputError, IntegrityError
 from sr_core.types import Model, ModelSpec
 
 MAX_SCALE = 8
+DEFAULT_SCALE = 2
+"""Where neither a network nor a scale is asked for."""
+COMPACT = "compact"
+"""The architecture that ships, and the only one that needs no extra."""
 _MAX_HEADER_BYTES = 100_000_000
 
 
@@ -24,6 +30,9 @@ class ShippedModel(Model):
     """A network inside the package."""
 
     file: str
+    scale: int
+    kind: Literal["video", "clean"]
+    """What it was trained on: pictures as compressed video shows them, or only made smaller."""
     sha256: str
     licence: str
     origin: str
@@ -31,10 +40,54 @@ class ShippedModel(Model):
     summary: str
 
 
+class PublishedModel(Model):
+    """A network of others, to be downloaded by `sr models pull`, and what its file holds."""
+
+    url: str
+    size_bytes: int
+    sha256: str | None
+    """None where no source that can be named states it."""
+    sha256_source: str | None
+    licence: str
+    origin: str
+    summary: str
+    spec: ModelSpec
+    """Its `name` is the catalogue's; its `sha256` is empty where that is not known."""
+
+    @property
+    def file(self) -> str:
+        """The file's name: the last part of its address."""
+        return self.url.rpartition("/")[2]
+
+
 def shipped() -> dict[str, ShippedModel]:
-    """Every network that ships, by name."""
-    text = (_weights_folder() / "catalogue.json").read_text(encoding="utf-8")
-    return TypeAdapter(dict[str, ShippedModel]).validate_json(text)
+    """Every network that ships, by name, the recommended ones of each scale first."""
+    return TypeAdapter(dict[str, ShippedModel]).validate_json(_read("catalogue.json"))
+
+
+def published() -> dict[str, PublishedModel]:
+    """Every network that can be downloaded by its name."""
+    return TypeAdapter(dict[str, PublishedModel]).validate_json(_read("published.json"))
+
+
+def recommended(scale: int | None) -> str:
+    """The name of the network that ships for a scale, the first of the catalogue; None: for `DEFAULT_SCALE`.
+
+    Raises InputError when none ships.
+    """
+    wanted = DEFAULT_SCALE if scale is None else scale
+    networks = shipped()
+    for name, entry in networks.items():
+        if entry.scale == wanted:
+            return name
+    scales = sorted({entry.scale for entry in networks.values()})
+    raise InputError(
+        f"no network of scale {wanted} ships; choose --scale {' or '.join(map(str, scales))}, or a network by --model"
+    )
+
+
+def _read(name: str) -> str:
+    return (_weights_folder() / name).read_text(encoding="utf-8")
 
 
 def shipped_file(name: str) -> Path:
@@ -47,7 +100,8 @@ def shipped_file(name: str) -> Path:
     networks = shipped()
     if name not in networks:
         raise InputError(
-            f"unknown model {name!r}; choose one of {', '.join(networks)} or give the path of a checkpoint"
+            f"unknown model {name!r}; choose one of {', '.join([*networks, *published()])} "
+            "or give the path of a checkpoint"
         )
     path = _weights_folder() / networks[name].file
     if not path.is_file() or file_digest(path) != networks[name].sha256:
@@ -67,17 +121,30 @@ def describe_safetensors(path: Path, *, name: str) -> ModelSpec:
 
 def safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Shapes by tensor name, from the header alone. Raises InputError when the header or the length is wrong."""
+    return _safetensors_header(path)[0]
+
+
+def is_plain_compact(path: Path) -> bool:
+    """Whether a safetensors file's header says all that there is to know: compact tensors, and no packed options.
+
+    Raises InputError when the header or the length is wrong.
+    """
+    shapes, metadata = _safetensors_header(path)
+    return are_compact(shapes) and ("body.1.weight" in shapes or not metadata)
+
+
+def _safetensors_header(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > _MAX_HEADER_BYTES:
                 raise ValueError("the header is too long")
             header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
+        metadata = header.pop("__metadata__", {})
         end = max(entry["data_offsets"][1] for entry in header.values())
         if path.stat().st_size != 8 + length + end:
             raise ValueError("the file is cut short")
-        return {key: tuple(int(side) for side in entry["shape"]) for key, entry in header.items()}
+        return {key: tuple(int(side) for side in entry["shape"]) for key, entry in header.items()}, metadata
     except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
         raise InputError(f"{path} is not a usable safetensors file ({error}); get it again") from error
 
@@ -111,13 +178,18 @@ def spec_from_shapes(shapes: Mapping[str, Sequence[int]], *, name: str, sha256: 
         )
     return ModelSpec(
         name=name,
-        architecture="compact",
+        architecture=COMPACT,
         scale=scale,
         radius_px=len(numbers),
         macs_per_pixel=sum(shape[0] * shape[1] * shape[2] * shape[3] for shape in convolutions.values()),
         parameter_count=sum(_product(shape) for shape in shapes.values()),
         sha256=sha256,
     )
+
+
+def are_compact(shapes: Mapping[str, Sequence[int]]) -> bool:
+    """Whether tensors have a compact network's names: all ``body.N.…``. They may still be incomplete."""
+    return bool(shapes) and all(re.fullmatch(r"body\.\d+\.(weight|bias)", name) for name in shapes)
 
 
 def _compact_shapes(features: int, convolution_count: int, scale: int) -> list[dict[str, tuple[int, ...]]]:

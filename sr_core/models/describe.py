@@ -6,16 +6,16 @@ from sr_core.models import catalogue
 from sr_core.types import ModelSpec
 
 
-def describe(model: str) -> ModelSpec:
-    """A shipped network by its name, or a checkpoint by its path.
+def describe(model: str, *, name: str | None = None) -> ModelSpec:
+    """A shipped network by its name, or a checkpoint by its path; called `name` if that is given.
 
     Raises InputError: no such network or file, or its content is not usable.
     """
     if model in catalogue.shipped() or not Path(model).is_file():
         return catalogue.describe_shipped(model)
-    path = Path(model)
-    if catalogue.is_safetensors(path):
-        return catalogue.describe_safetensors(path, name=model)
-    from sr_core.models.loading import checkpoint_shapes
+    path, name = Path(model), name or model
+    if catalogue.is_safetensors(path) and catalogue.is_plain_compact(path):
+        return catalogue.describe_safetensors(path, name=name)
+    from sr_core.models.loading import describe_file
 
-    return catalogue.spec_from_shapes(checkpoint_shapes(path), name=model, sha256=catalogue.file_digest(path))
+    return describe_file(path, name=name)

@@ -1,26 +1,26 @@
-"""Weights from files: safetensors, or PyTorch checkpoints read without running code from them.
+"""Networks from weights files: described before any frame is touched, and built again from the same bytes.
 
-Only the compact architecture is known here. A file is described before it is loaded, so that a wrong one fails before
-any frame is touched.
+Three kinds of files: the compact network's, which is all that ships; a packed network of BasicSR's registry, whose
+options are in its metadata; and anything else that spandrel recognises. Only the first needs no extra.
 """
 
-import pickle
-import warnings
+import json
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as from_bytes
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sr_core.errors import InputError, IntegrityError
-from sr_core.models import catalogue
+from sr_core.models import catalogue, measure
+from sr_core.models.checkpoint import read_metadata, read_state
 from sr_core.models.compact import from_state, read_tensors
-from sr_core.types import ModelSpec
+from sr_core.types import ModelSpec, Precision
 
-_NESTED = ("params_ema", "params", "state_dict")
-"""Keys under which trainers put the tensors, best first (EMA is what is meant for inference)."""
+if TYPE_CHECKING:
+    from sr_core.models.published import Recognised
 
 
 def load(spec: ModelSpec, path: Path | None = None) -> nn.Module:
@@ -38,35 +38,85 @@ def load(spec: ModelSpec, path: Path | None = None) -> nn.Module:
             f"the weights of {spec.name} are not those that the job was planned with; "
             "install the same version, or start anew"
         )
-    return from_state(read_tensors(_read_state(file)))
+    state = read_tensors(read_state(file))
+    if spec.architecture == catalogue.COMPACT:
+        return from_state(state)
+    found = _recognise(file, state, name=spec.name)
+    return measure.Fitted(found.network, scale=found.scale, multiple_px=found.multiple_px, minimum_px=found.minimum_px)
 
 
-def checkpoint_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Shapes by tensor name. Raises InputError when the file is not usable."""
-    return {name: tuple(tensor.shape) for name, tensor in _read_state(path).items()}
+def describe_file(path: Path, *, name: str) -> ModelSpec:
+    """What planning needs to know of the network in a file, found out by loading and running it.
+
+    Raises InputError when the file is not usable.
+    """
+    state = read_state(path)
+    digest = catalogue.file_digest(path)
+    shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
+    if catalogue.are_compact(shapes) and not _is_of_another_activation(path, shapes):
+        return catalogue.spec_from_shapes(shapes, name=name, sha256=digest)
+    found = _recognise(path, read_tensors(state), name=name)
+    network = measure.Fitted(
+        found.network, scale=found.scale, multiple_px=found.multiple_px, minimum_px=found.minimum_px
+    ).eval()
+    if measure.find_scale(network, name=name) != found.scale:
+        raise InputError(f"{name}: the network does not upscale by {found.scale}, as its weights say")
+    macs = measure.count_macs(network)
+    radius = measure.find_radius(network, scale=found.scale, multiple_px=found.multiple_px, macs_per_pixel=macs)
+    reduced: tuple[Precision, ...] = measure.find_safe_precisions(network, found.precisions)
+    return ModelSpec(
+        name=name,
+        architecture=found.architecture,
+        scale=found.scale,
+        radius_px=radius.px,
+        radius_is_exact=radius.is_exact,
+        multiple_px=found.multiple_px,
+        macs_per_pixel=macs,
+        parameter_count=sum(parameter.numel() for parameter in network.parameters()),
+        precisions=("fp32", *reduced),
+        sha256=digest,
+    )
 
 
-def _read_state(path: Path) -> dict[str, Tensor]:
-    if catalogue.is_safetensors(path):
-        catalogue.safetensors_shapes(path)
-        try:
-            return from_bytes(path.read_bytes())  # not by its path, which need not be UTF-8
-        except (SafetensorError, OSError, ValueError, KeyError) as error:
-            raise InputError(f"{path} is not a usable safetensors file ({error}); get it again") from error
-    try:
-        with warnings.catch_warnings(), path.open("rb") as file:
-            warnings.simplefilter("ignore")  # remarks on how the file was written; what matters is an error
-            content: Any = torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InputError(
-            f"{path} is not a checkpoint of plain tensors; it is damaged, or it would run code (refused)"
-        ) from error
-    except (RuntimeError, EOFError, ValueError, OSError, LookupError) as error:
-        raise InputError(f"{path} is damaged or not a checkpoint ({type(error).__name__}); get it again") from error
-    for key in _NESTED:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-            break
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise InputError(f"{path} holds no state dict of tensors")
-    return content
+def pack_basicsr(options_path: Path, folder: Path) -> Path:
+    """Puts the network that a BasicSR option file means into one file in `folder`, named by its content.
+
+    The file is a safetensors one with `network_g` in its metadata, so that it can travel by itself.
+
+    Raises InputError when the options or the weights are not usable, or do not fit one another.
+    """
+    from sr_core.models import zoo
+
+    network, weights, key = zoo.read_options(options_path)
+    state = {name: tensor.contiguous() for name, tensor in read_tensors(read_state(weights, key=key)).items()}
+    zoo.build(network, state, name=str(options_path))
+    partial = folder / f"{os.getpid()}.partial"
+    save_file(state, partial, metadata={zoo.METADATA_KEY: json.dumps(network, sort_keys=True)})
+    packed = folder / f"{catalogue.file_digest(partial)}.safetensors"
+    partial.replace(packed)
+    return packed
+
+
+def _is_of_another_activation(path: Path, shapes: Mapping[str, Sequence[int]]) -> bool:
+    """Whether a packed compact network has an activation that its tensors do not tell from ReLU."""
+    from sr_core.models import zoo
+
+    return "body.1.weight" not in shapes and zoo.network_options(read_metadata(path)) is not None
+
+
+def _recognise(path: Path, state: dict[str, Tensor], *, name: str) -> "Recognised":
+    from sr_core.models import published, zoo
+
+    options = zoo.network_options(read_metadata(path))
+    if options is None:
+        return published.recognise(state, name=name)
+    network = zoo.build(options, state, name=name)
+    scale = measure.find_scale(network, name=name)
+    return published.Recognised(
+        network=network,
+        architecture=options["type"],
+        scale=scale,
+        multiple_px=measure.find_multiple_px(network, scale=scale, name=name),
+        minimum_px=1,
+        precisions=("bf16", "fp16"),
+    )

@@ -7,13 +7,14 @@ from sr_core.contract import Stage
 from sr_core.delivery import container_for, lossless_encoding
 from sr_core.errors import InputError
 from sr_core.interruption import Interruption
+from sr_core.layout import model_key
 from sr_core.manifest import Manifest
-from sr_core.models.catalogue import describe_shipped
+from sr_core.model_files import find
 from sr_core.planning import is_deinterlaced, make_plan
 from sr_core.progress import Progress, silent
 from sr_core.stages.commit import commit
 from sr_core.storage import fetch_source
-from sr_core.types import Plan, Request, Tier, Timing, VideoInfo
+from sr_core.types import ModelSpec, Plan, Request, Tier, Timing, VideoInfo
 from sr_core.video.formats import target_of
 from sr_core.video.scan import Scan
 from sr_core.video.source import cut_source, probe_source, scan_source
@@ -58,7 +59,7 @@ def extract(
             info = info.model_copy(update={"field_order": "unknown"})  # it began with progressive frames
             if is_deinterlaced(request.settings, info):
                 found = scan_source(source, info, deinterlace=True, on_frame=on_frame)
-        plan = _decide(manifest, request, info, found, tier=tier, chunk_segments=chunk_segments)
+        plan = _decide(manifest, request, info, found, scratch, tier=tier, chunk_segments=chunk_segments)
     _cut_missing(manifest, plan, found, source, scratch, interruption)
     manifest.write_route(plan)
     return plan
@@ -69,7 +70,14 @@ def _is_done(manifest: Manifest, plan: Plan) -> bool:
 
 
 def _decide(
-    manifest: Manifest, request: Request, info: VideoInfo, found: Scan, *, tier: Tier | None, chunk_segments: int | None
+    manifest: Manifest,
+    request: Request,
+    info: VideoInfo,
+    found: Scan,
+    scratch: Path,
+    *,
+    tier: Tier | None,
+    chunk_segments: int | None,
 ) -> Plan:
     if request.settings.strict and found.damage:
         raise InputError(f"{request.input}: {', '.join(found.damage)}; leave out --strict to upscale what decodes")
@@ -81,8 +89,18 @@ def _decide(
             "warnings": info.warnings + found.warnings,
         }
     )
-    model = request.model or describe_shipped(request.settings.model)
+    model = request.model or _find_model(manifest, request, scratch)
     return manifest.write_plan(make_plan(request, model, exact, tier=tier, chunk_segments=chunk_segments), found.frames)
+
+
+def _find_model(manifest: Manifest, request: Request, scratch: Path) -> ModelSpec:
+    """The network that the request names; one that does not ship is put into the job folder."""
+    found = find(request.settings, scratch)
+    if found.path is None:
+        return found.spec
+    key = model_key(found.spec.sha256)
+    manifest.store.put(key, found.path, sha256=found.spec.sha256)
+    return found.spec.model_copy(update={"stored_key": key})
 
 
 def _cut_missing(
