@@ -17,14 +17,18 @@ import numpy as np
 import torch
 from torch import nn
 
+from sr_core.errors import InputError
 from sr_core.models.compact import Compact
+from sr_core.models.zoo import quietly, stand_in_for_torchvision
 
 
 def network_of(compact: Compact) -> tuple[nn.Module, str]:
     """The network as BasicSR builds it, with the same weights, and where its class is from."""
     try:
-        from basicsr.archs.srvgg_arch import SRVGGNetCompact
-    except ImportError:
+        stand_in_for_torchvision()
+        with quietly():
+            from basicsr.archs.srvgg_arch import SRVGGNetCompact
+    except (ImportError, InputError):
         return compact.float().eval(), "sr_core"
     network: nn.Module = SRVGGNetCompact(
         num_in_ch=3,
