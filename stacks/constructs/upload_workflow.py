@@ -31,14 +31,12 @@ def upload_workflow(*, video_workflow_arn: str, topic: str) -> State:
                 ResultPath="$.found",
             ),
             "HasSidecar": choice(
-                {
-                    "And": [
-                        {"Variable": "$.found.Contents[0].Key", "IsPresent": True},
-                        # A prefix also finds film.mp4.json.bak; the key itself would come first.
-                        {"Variable": "$.found.Contents[0].Key", "StringEqualsPath": "$.sidecar.key"},
-                    ],
-                    "Next": "ReadSidecar",
-                },
+                {"Variable": "$.found.Contents", "IsPresent": True, "Next": "FirstFound"}, otherwise="NoSidecar"
+            ),
+            # A prefix also finds film.mp4.json.bak; the key itself would come first.
+            "FirstFound": pass_to("IsSidecar", {"first.$": "States.ArrayGetItem($.found.Contents, 0)"}, at="$.found"),
+            "IsSidecar": choice(
+                {"Variable": "$.found.first.Key", "StringEqualsPath": "$.sidecar.key", "Next": "ReadSidecar"},
                 otherwise="NoSidecar",
             ),
             "ReadSidecar": sdk_task(
@@ -64,13 +62,15 @@ def upload_workflow(*, video_workflow_arn: str, topic: str) -> State:
                     },
                 },
                 "Retry": [SERVICE_RETRY | {"ErrorEquals": ["StepFunctions.SdkClientException"]}],
+                "ResultSelector": {"execution.$": "$.ExecutionArn"},
+                "ResultPath": "$.started",
                 "Catch": [
                     {"ErrorEquals": ["StepFunctions.ExecutionAlreadyExistsException"], "Next": "AlreadyStarted"},
                     {"ErrorEquals": ["States.ALL"], "ResultPath": FAILURE, "Next": "StartFailed"},
                 ],
                 "Next": "Started",
             },
-            "Started": {"Type": "Succeed"},
+            "Started": {"Type": "Pass", "Parameters": {"execution.$": "$.started.execution"}, "End": True},
             "AlreadyStarted": {"Type": "Succeed"},
             "SidecarUnreadable": named_failure(
                 "SidecarUnreadable", cause={"Cause.$": f"{FAILURE}.Cause"}, next_state="AnnounceFailure"

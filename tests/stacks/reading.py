@@ -133,13 +133,10 @@ def follow(state: Json, data: Json) -> str:
 
     def value(path: str) -> Any:
         found: Any = data
-        for part in path.removeprefix("$.").replace("[0]", ".0").split("."):
-            if part == "0" and isinstance(found, list) and found:
-                found = found[0]
-            elif isinstance(found, dict) and part in found:
-                found = found[part]
-            else:
+        for part in path.removeprefix("$.").split("."):
+            if not isinstance(found, dict) or part not in found:
                 return None
+            found = found[part]
         return found
 
     def holds(rule: Json) -> bool:

@@ -225,20 +225,21 @@ def test_uploads_start_videos_only_where_the_config_says_so(assemblies: dict[str
 
 @pytest.mark.parametrize(
     ("found", "following"),
-    [
-        ({"Contents": [{"Key": "a.mp4.json"}]}, "ReadSidecar"),
-        ({"Contents": [{"Key": "a.mp4.json.bak"}]}, "NoSidecar"),
-        ({}, "NoSidecar"),
-    ],
+    [("a.mp4.json", "ReadSidecar"), ("a.mp4.json.bak", "NoSidecar"), (None, "NoSidecar")],
 )
 def test_an_uploads_settings_are_those_of_its_sidecar_if_there_is_one(
-    production: Assembly, found: Json, following: str
+    production: Assembly, found: str | None, following: str
 ) -> None:
     upload = dict(states(production.definition("OnUpload")))
     assert upload["NameSidecar"]["Parameters"]["key.$"] == "States.Format('{}.json', $.detail.object.key)"
     assert upload["FindSidecar"]["Parameters"]["Prefix.$"] == "$.sidecar.key"
     assert upload["ReadSidecar"]["Parameters"]["Key.$"] == "$.sidecar.key"
-    assert follow(upload["HasSidecar"], {"found": found, "sidecar": {"key": "a.mp4.json"}}) == following
+    listing = {} if found is None else {"Contents": [{"Key": found}], "first": {"Key": found}}
+    after = follow(upload["HasSidecar"], {"found": listing})
+    if found is not None:
+        assert upload[after]["Next"] == "IsSidecar"
+        after = follow(upload["IsSidecar"], {"found": listing, "sidecar": {"key": "a.mp4.json"}})
+    assert after == following
     assert upload["NoSidecar"]["Parameters"] == {"settings": {}}
 
 
