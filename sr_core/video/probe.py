@@ -43,6 +43,7 @@ _FIELD_ORDERS: dict[int, Literal["progressive", "top-first", "bottom-first", "un
 }
 _LIVE_CLOCK_CONTAINERS = ("mpeg", "mpegts")
 """Containers whose clock starts anywhere; their times are counted from the first packet."""
+_OR_TOO_LARGE = "or larger than the limits (docs/limits.md)"
 _DISPOSITIONS = (
     "default", "dub", "original", "comment", "lyrics", "karaoke", "forced", "hearing_impaired", "visual_impaired",
     "clean_effects", "attached_pic", "timed_thumbnails", "captions", "descriptions", "metadata",
@@ -96,9 +97,11 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
             except av.error.InvalidDataError:
                 continue
     except (av.FFmpegError, EOFError) as error:
-        raise InputError(f"{path}: the video stream cannot be read ({error}); the file is damaged") from error
+        raise InputError(
+            f"{path}: the video stream cannot be read ({error}); the file is damaged, {_OR_TOO_LARGE}"
+        ) from error
     raise InputError(
-        f"{path}: no frame of the {stream.codec_context.name} stream decodes; the file is damaged or empty"
+        f"{path}: no frame of the {stream.codec_context.name} stream decodes; the file is damaged, empty, {_OR_TOO_LARGE}"
     )
 
 

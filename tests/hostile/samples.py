@@ -33,7 +33,7 @@ def made_samples(folder: Path) -> Iterator[Path]:
     """Clips made in code: nothing but the repository is needed."""
     for name, options in _MADE.items():
         yield make_clip(folder / name, frames=FRAMES, **options)
-    yield _make_gif(folder / "palette.gif")
+    yield make_gif(folder / "palette.gif")
 
 
 def reference_samples(folder: Path) -> Iterator[Path]:
@@ -42,7 +42,8 @@ def reference_samples(folder: Path) -> Iterator[Path]:
         yield _beginning(path, folder / path.name)
 
 
-def _make_gif(path: Path) -> Path:
+def make_gif(path: Path) -> Path:
+    """Noise in a palette."""
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream("gif", rate=5)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "rgb8"
