@@ -101,7 +101,8 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
             f"{path}: the video stream cannot be read ({error}); the file is damaged, {_OR_TOO_LARGE}"
         ) from error
     raise InputError(
-        f"{path}: no frame of the {stream.codec_context.name} stream decodes; the file is damaged, empty, {_OR_TOO_LARGE}"
+        f"{path}: no frame of the {stream.codec_context.name} stream decodes; "
+        f"the file is damaged, empty, {_OR_TOO_LARGE}"
     )
 
 

@@ -1,6 +1,6 @@
-"""Small files that ask for enormous things: pictures, indexes, streams, rates, data to be unpacked.
+"""Small files that ask for enormous things: pictures, indexes, streams, rates, data to unpack.
 
-`BOMBS` maps a name to how the file is written (given a path without suffix, it returns the path) and to what the refusal
+`BOMBS` maps a name to how the file is written (given a path without suffix, it returns the path) and to what a refusal
 must say.
 """
 
