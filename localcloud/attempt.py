@@ -141,11 +141,10 @@ class Attempt:
         match fault.kind:
             case Kind.VANISH:
                 self.machine.end()
-            case Kind.NOTICE:
-                self.machine.metadata.notice()
-            case Kind.RECLAIM:
-                self.machine.metadata.notice()
-                signal_session(self.process, signal.SIGTERM)
+            case Kind.NOTICE | Kind.RECLAIM:
+                self.machine.notice()
+                if fault.kind == Kind.RECLAIM:
+                    signal_session(self.process, signal.SIGTERM)
                 threading.Thread(target=self._end_of_notice, daemon=True).start()
             case Kind.OOM:
                 self._end_with(Outcome(exit_code=137, reason=OUT_OF_MEMORY, status_reason=EXITED))

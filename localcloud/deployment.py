@@ -44,10 +44,12 @@ def deploy(assembly: CloudAssembly, region: str) -> Deployment:
         for page in formation.get_paginator("list_stack_resources").paginate(StackName=stack.name):
             for found in page["StackResourceSummaries"]:
                 ids[stack.name, found["LogicalResourceId"]] = found["PhysicalResourceId"]
+    buckets = {name: ids[stack, key] for stack, key, name, _ in _resources(stacks, "AWS::S3::Bucket")}
+    _keep_versions(stacks, buckets, region)
     _start_interpreting(region)
     return Deployment(
         region=region,
-        buckets={name: ids[stack, key] for stack, key, name, _ in _resources(stacks, "AWS::S3::Bucket")},
+        buckets=buckets,
         queues=_queues(stacks, region),
         state_machines={
             name.split("/")[0]: ids[stack, key]
@@ -62,6 +64,14 @@ def _bootstrap(region: str) -> None:
         Name="/cdk-bootstrap/hnb659fds/version", Value=BOOTSTRAP_VERSION, Type="String"
     )
     boto3.client("iam", region_name=region).create_role(RoleName=SERVICE_ROLE, AssumeRolePolicyDocument="{}")
+
+
+def _keep_versions(stacks: list[Stack], buckets: dict[str, str], region: str) -> None:
+    """moto's CloudFormation forgets that a bucket has versions: it is told again."""
+    client = boto3.client("s3", region_name=region)
+    for _, _, name, properties in _resources(stacks, "AWS::S3::Bucket"):
+        if properties.get("VersioningConfiguration", {}).get("Status") == "Enabled":
+            client.put_bucket_versioning(Bucket=buckets[name], VersioningConfiguration={"Status": "Enabled"})
 
 
 def _start_interpreting(region: str) -> None:

@@ -6,6 +6,7 @@ Rewrites of the templates themselves are listed in `rewrites`; what moto's S3 le
 
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,6 +96,15 @@ def _parameters(_original: Any, _control: Control) -> Any:
         shape = _operation(self, boto_service_name, service_action_name).input_shape
         if shape is not None:
             self._to_boto_request(parameters, shape)
+
+    return normalise
+
+
+def _named_execution(original: Any, _control: Control) -> Any:
+    def normalise(self: Any, parameters: Json, *service: Any, **more: Any) -> None:
+        original(self, parameters, *service, **more)
+        if self._get_boto_service_action() == "start_execution":
+            parameters.setdefault("name", str(uuid.uuid4()))
 
     return normalise
 
@@ -203,6 +213,12 @@ GAPS = (
         owner=StateTaskService,
         name="_normalise_parameters",
         make=_parameters,
+    ),
+    Gap(
+        reason="executions that are started without a name are all named None; AWS makes up a name for each",
+        owner=StateTaskServiceSfn,
+        name="_normalise_parameters",
+        make=_named_execution,
     ),
     Gap(
         reason="an empty method: no answer gets Step Functions' names, no body becomes text (moto #10076)",

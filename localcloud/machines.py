@@ -55,6 +55,7 @@ class Machine:
         self.folder.mkdir(parents=True)
         self.metadata = MetadataService(self.id, environment.instance_type)
         self.is_gone = False
+        self.is_noticed = False
         self._on_end: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
@@ -65,6 +66,11 @@ class Machine:
                 self._on_end.append(action)
                 return
         action()
+
+    def notice(self) -> None:
+        """The Spot notice: jobs on it can read it, and no other is placed there (ECS drains the machine)."""
+        self.is_noticed = True
+        self.metadata.notice()
 
     def end(self) -> None:
         """The machine is gone, and with it everything that runs on it."""
@@ -148,7 +154,7 @@ class Fleet:
         for environment in queue.environments:
             own = [machine for machine in self.machines if machine.environment.name == environment.name]
             for machine in own:
-                if machine.free_vcpus >= vcpus:
+                if machine.free_vcpus >= vcpus and not machine.is_noticed:
                     return machine
             started = sum(vcpus_of(machine.environment.instance_type) for machine in own)
             if started + vcpus_of(environment.instance_type) <= environment.max_vcpus:

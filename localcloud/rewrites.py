@@ -1,6 +1,7 @@
 """Every rewrite of a synthesized template that moto needs, each with its reason. Nothing else changes a template.
 
-What changes moto instead is listed in `gaps`.
+What changes moto instead is listed in `gaps`; what its CloudFormation forgets (versions of buckets, time limits of
+queues, the interpreter's copy of state machines) is made good in `deployment`.
 """
 
 import copy

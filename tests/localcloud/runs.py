@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,15 @@ class Run:
 
     @property
     def job(self) -> str:
-        """Address of the job folder."""
-        events = self.execution.events()
-        entered = [event["stateEnteredEventDetails"] for event in events if "stateEnteredEventDetails" in event]
-        uri = next(json.loads(state["input"])["job"]["uri"] for state in entered if state["name"] == "WriteRequest")
-        return str(uri)
+        """Address of the job folder; waits until the state machine has made it up."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            for event in self.execution.events():
+                entered = event.get("stateEnteredEventDetails", {})
+                if entered.get("name") == "WriteRequest":
+                    return str(json.loads(entered["input"])["job"]["uri"])
+            time.sleep(0.05)
+        raise TimeoutError("the execution has not come to its request")
 
     @property
     def output(self) -> str:

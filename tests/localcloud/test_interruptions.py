@@ -64,7 +64,8 @@ def test_s3_that_fails_for_a_while_costs_nothing_but_time(runs: Runs, fault: str
     run = runs.finish(f"{fault}:{stage}:4", settings=settings)
 
     run.assert_done()
-    assert len(run.attempts(stage)) == (2 if stage in (Stage.UPSCALE, Stage.ENCODE) else 1), "no attempt failed"
+    outcomes = [attempt.outcome and attempt.outcome.exit_code for attempt in run.attempts(stage)]
+    assert outcomes == [ExitCode.OK] * (2 if stage in (Stage.UPSCALE, Stage.ENCODE) else 1)
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
