@@ -78,7 +78,6 @@ class LocalCloud:
         self.attempts: list[Attempt] = []
         """All that have begun, in order."""
         self._by_key: dict[str, Attempt] = {}
-        self._policies: dict[str, Policy] = {}
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._exit = ExitStack()
@@ -94,7 +93,7 @@ class LocalCloud:
             server.start()
             undo.callback(server.stop)
             assert server._server is not None, "it was started"
-            self.edge = Edge(server._server.app, self._by_key.get)
+            self.edge = Edge(server._server.app, self.attempt_of)
             server._server.app = self.edge
             host, port = server.get_host_and_port()
             self._endpoint = f"http://{host}:{port}"
@@ -155,6 +154,10 @@ class LocalCloud:
         found: Iterable[Any] = batch_backends[DEFAULT_ACCOUNT_ID][REGION]._jobs.values()
         return list(found)
 
+    def attempt_of(self, access_key: str) -> Attempt | None:
+        """Whose credentials these are."""
+        return self._by_key.get(access_key)
+
     def survivors(self) -> list[int]:
         """Processes that are alive although their attempt has ended."""
         return survivors([attempt.process.pid for attempt in self.attempts if attempt.process and attempt.outcome])
@@ -202,7 +205,7 @@ class LocalCloud:
             number=number,
             target=job.target,
             machine=machine,
-            policy=self._policy(job.role_arn),
+            policy=Policy.of_role(self.client("iam"), job.role_arn.rpartition("/")[2]),
             plan=self.plan,
             log=self._folder / "logs" / f"{job.job_name}-{job.job_id}-{number}.log",
         )
@@ -245,12 +248,6 @@ class LocalCloud:
         if fault is not None and fault.kind == Kind.DISK_FULL:
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (int(fault.value), resource.RLIM_INFINITY))
         return process
-
-    def _policy(self, role_arn: str) -> Policy:
-        name = role_arn.rpartition("/")[2]
-        if name not in self._policies:
-            self._policies[name] = Policy.of_role(self.client("iam"), name)
-        return self._policies[name]
 
 
 def _translated(value: str, places: dict[str, Path]) -> str:

@@ -86,16 +86,17 @@ class Execution:
         """Names of the states that were entered, by the execution itself or by the child of a chunk."""
         return [visit.name for visit in self.path() if visit.chunk == chunk]
 
-    def submissions(self) -> Iterator[tuple[str, str]]:
-        """State and queue of each job that was submitted, the execution's own and those of its children."""
-        for events in (self.events(), *(child.events for child in self.children())):
+    def submissions(self) -> Iterator[tuple[str, str, int | None]]:
+        """State, queue and chunk of each submission of a job: the execution's own, then those of its children."""
+        own: tuple[list[Json], int | None] = self.events(), None
+        for events, chunk in (own, *((child.events, child.index) for child in self.children())):
             entered = ""
             for event in events:
                 if "stateEnteredEventDetails" in event:
                     entered = event["stateEnteredEventDetails"]["name"]
                 elif event["type"] == "TaskScheduled" and event["taskScheduledEventDetails"]["resourceType"] == "batch":
                     parameters = json.loads(event["taskScheduledEventDetails"]["parameters"])
-                    yield entered, parameters["JobQueue"].rpartition("/")[2]
+                    yield entered, parameters["JobQueue"].rpartition("/")[2], chunk
 
 
 def _entered(events: list[Json]) -> Iterator[str]:

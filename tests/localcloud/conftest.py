@@ -82,9 +82,15 @@ def plain(cloud: LocalCloud, warm: WarmFork) -> Iterator[LocalCloud]:
     cloud.launcher = warm
 
 
+@pytest.fixture(scope="package")
+def make_runs(running_cloud: LocalCloud, clip: Path, expected: bytes) -> Runs:
+    return Runs(running_cloud, clip, expected)
+
+
 @pytest.fixture
-def runs(cloud: LocalCloud, clip: Path, expected: bytes) -> Runs:
-    return Runs(cloud, clip, expected)
+def runs(cloud: LocalCloud, make_runs: Runs) -> Runs:
+    """Starts the clip's way through the cloud."""
+    return make_runs
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

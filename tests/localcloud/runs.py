@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.attempt import Attempt
+from localcloud.batch import LocalJob
 from localcloud.cloud import LOCAL_SETTINGS, LocalCloud
 from localcloud.execution import Execution
 from sr_core.contract import Stage
@@ -62,10 +63,14 @@ class Run:
         keys = [key for key in self.cloud.keys(self.job) if key.startswith(f"receipts/{stage}/")]
         return [Receipt.from_json(self.cloud.read(f"{self.job}/{key}")) for key in keys]
 
+    def jobs(self) -> list[LocalJob]:
+        """This request's jobs, in order."""
+        name = self.job.rpartition("/")[2]
+        return [job for job in self.cloud.jobs() if name in job.job_name]
+
     def attempts(self, stage: Stage | None = None, chunk: int | None = None) -> list[Attempt]:
         """Attempts of this request's jobs, in order; of a stage, of a chunk."""
-        name = self.job.rpartition("/")[2]
-        ids = {job.job_id for job in self.cloud.jobs() if name in job.job_name}
+        ids = {job.job_id for job in self.jobs()}
         return [
             attempt
             for attempt in self.cloud.attempts

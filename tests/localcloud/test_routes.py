@@ -1,91 +1,102 @@
 """What follows a failed job: read in the execution's history, as AWS would show it."""
 
+from dataclasses import dataclass
+
 import pytest
 
 from localcloud.cloud import LocalCloud
-from localcloud.execution import Execution
 from sr_core.contract import Stage
 
 from .runs import Run, Runs
 
-
-def upscale_states(run: Run) -> list[str]:
-    """The states about upscaling that chunk 0 went through."""
-    return [name for name in run.execution.states(chunk=0) if name.startswith("Upscale")]
+SPOT, WHY, ON_DEMAND = "UpscaleStandardSpot", "UpscaleStandardSpotWhy", "UpscaleStandardOnDemand"
 
 
-def queues(execution: Execution, state: str) -> list[str]:
-    return [queue for name, queue in execution.submissions() if name == state]
+@dataclass(frozen=True)
+class Route:
+    """What befalls a chunk, and how it goes on."""
+
+    fault: str
+    states: tuple[str, ...]
+    queue: str
+    """Of the last submission."""
+    codes: tuple[int | None, ...]
+    """Exit codes of the first job's attempts."""
+    status: str = "Essential container in task exited"
+    """Start of the first job's status reason."""
 
 
-def first_job(run: Run) -> list[tuple[int | None, str]]:
-    """Exit code and status reason of each attempt of the first job on chunk 0."""
-    attempts = run.attempts(Stage.UPSCALE, 0)
-    outcomes = [attempt.outcome for attempt in attempts if attempt.job_id == attempts[0].job_id]
-    return [(outcome.exit_code, outcome.status_reason) for outcome in outcomes if outcome is not None]
+ROUTES = {
+    "reclaimed until the attempts run out": Route(
+        "vanish:upscale/{}:3",
+        (SPOT, WHY, ON_DEMAND),
+        "sr-trial-standard-on-demand",
+        (None, None, None),
+        "Host EC2 (instance i-",
+    ),
+    "reclaimed once": Route("vanish:upscale/{}", (SPOT,), "sr-trial-standard", (None, 0)),
+    "last exit 75": Route("exit=75:upscale/{}:3", (SPOT, WHY, ON_DEMAND), "sr-trial-standard-on-demand", (75, 75, 75)),
+    "no capacity": Route(
+        "no-capacity:upscale/{}",
+        (SPOT, WHY, ON_DEMAND),
+        "sr-trial-standard-on-demand",
+        (),
+        "Canceled by JobStateTimeLimit action due to reason: CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY",
+    ),
+    "exit 69": Route("exit=69:upscale/{}", (SPOT, WHY, "UpscalePremiumSpot"), "sr-trial-premium", (69,)),
+    "exit 71": Route("exit=71:upscale/{}", (SPOT, WHY, "UpscaleMemorySpot"), "sr-trial-memory", (71,)),
+    "exit 137": Route("exit=137:upscale/{}", (SPOT, WHY, "UpscaleMemorySpot"), "sr-trial-memory", (137,)),
+    "killed for its memory": Route("oom:upscale/{}", (SPOT, WHY, "UpscaleMemorySpot"), "sr-trial-memory", (137,)),
+    "a full disk": Route("disk-full:upscale/{}", (SPOT, WHY, "UpscaleMemorySpot"), "sr-trial-memory", (71,)),
+    "exit 74 once": Route("exit=74:upscale/{}", (SPOT,), "sr-trial-standard", (74, 0)),
+    "throttled submissions": Route("throttle:upscale/{}:3", (SPOT,), "sr-trial-standard", (0,)),
+    "no fault": Route("exit=1:encode/{}", (SPOT,), "sr-trial-standard", (0,)),
+}
+CHUNKS = 4
 
 
-def test_reclaimed_until_the_attempts_run_out_then_on_demand(runs: Runs) -> None:
-    run = runs.finish("vanish:upscale/0:3")
-
-    run.assert_done()
-    assert upscale_states(run) == ["UpscaleStandardSpot", "UpscaleStandardSpotWhy", "UpscaleStandardOnDemand"]
-    assert queues(run.execution, "UpscaleStandardOnDemand") == ["sr-trial-standard-on-demand"]
-    tried = first_job(run)
-    assert len(tried) == 3, "Batch itself tries again on Spot"
-    assert all(code is None and reason.startswith("Host EC2 (instance i-") for code, reason in tried)
-
-
-def test_reclaimed_once_goes_on_in_the_same_job(runs: Runs) -> None:
-    run = runs.finish("vanish:upscale/0")
-
-    run.assert_done()
-    assert upscale_states(run) == ["UpscaleStandardSpot"]
-    assert [code for code, _ in first_job(run)] == [None, 0]
-
-
-def test_the_last_attempt_exits_with_75_then_on_demand(runs: Runs) -> None:
-    run = runs.finish("exit=75:upscale/0:3")
-
-    run.assert_done()
-    assert upscale_states(run) == ["UpscaleStandardSpot", "UpscaleStandardSpotWhy", "UpscaleStandardOnDemand"]
-    assert [code for code, _ in first_job(run)] == [75, 75, 75]
-
-
-def test_no_capacity_on_spot_then_on_demand(runs: Runs) -> None:
-    run = runs.finish("no-capacity:upscale/0")
-
-    run.assert_done()
-    assert upscale_states(run) == ["UpscaleStandardSpot", "UpscaleStandardSpotWhy", "UpscaleStandardOnDemand"]
-    (cause,) = [cause for name, cause in failures(run) if name == "UpscaleStandardSpot"]
-    assert "Canceled by JobStateTimeLimit action due to reason: CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY" in cause
-
-
-def failures(run: Run) -> list[tuple[str, str]]:
-    """State and Cause of each failed task of chunk 0."""
-    found, entered = [], ""
-    for event in run.execution.children()[0].events:
-        if "stateEnteredEventDetails" in event:
-            entered = event["stateEnteredEventDetails"]["name"]
-        elif event["type"] == "TaskFailed":
-            found.append((entered, event["taskFailedEventDetails"]["cause"]))
+@pytest.fixture(scope="module")
+def routed(running_cloud: LocalCloud, make_runs: Runs) -> dict[str, tuple[Run, int]]:
+    """Three videos of four chunks, each with a fault of its own: by route, the run and the chunk."""
+    names = list(ROUTES)
+    before, running_cloud.chunk_segments = running_cloud.chunk_segments, 1
+    found: dict[str, tuple[Run, int]] = {}
+    for start in range(0, len(names), CHUNKS):
+        group = names[start : start + CHUNKS]
+        run = make_runs.finish(*(ROUTES[name].fault.format(chunk) for chunk, name in enumerate(group)))
+        found |= {name: (run, chunk) for chunk, name in enumerate(group)}
+    running_cloud.chunk_segments = before
     return found
 
 
-@pytest.mark.parametrize(
-    ("fault", "tier"),
-    [("exit=69", "Premium"), ("exit=71", "Memory"), ("exit=137", "Memory"), ("oom", "Memory"), ("disk-full", "Memory")],
-)
-def test_a_machine_that_is_too_small_then_a_larger_one(runs: Runs, fault: str, tier: str) -> None:
-    run = runs.finish(f"{fault}:upscale/0")
+@pytest.mark.parametrize("name", ROUTES)
+def test_a_reason_decides_what_follows(routed: dict[str, tuple[Run, int]], name: str) -> None:
+    (run, chunk), route = routed[name], ROUTES[name]
 
+    # Given that the video is done all the same
     run.assert_done()
-    assert upscale_states(run) == ["UpscaleStandardSpot", "UpscaleStandardSpotWhy", f"Upscale{tier}Spot"]
-    assert queues(run.execution, f"Upscale{tier}Spot") == [f"sr-trial-{tier.lower()}"]
-    assert len(first_job(run)) == 1, "on the same machine it would fail again"
+
+    # Then the history shows the way of its chunk
+    visited = [state for state in run.execution.states(chunk=chunk) if state.startswith("Upscale")]
+    assert visited == list(route.states)
+    submitted = [(state, queue) for state, queue, of in run.execution.submissions() if of == chunk]
+    assert [state for state, _ in submitted] == [state for state in route.states if state != WHY]
+    assert submitted[-1][1] == route.queue
+
+    # and Batch's record says why
+    job = next(job for job in run.jobs() if (job.target.stage, job.target.chunk) == (Stage.UPSCALE, chunk))
+    outcomes = [attempt.outcome for attempt in job.ran]
+    assert tuple(outcome and outcome.exit_code for outcome in outcomes) == route.codes
+    assert str(job.describe()["statusReason"]).startswith(route.status)
 
 
-@pytest.mark.parametrize("code", [64, 65, 1])
+def test_a_throttled_submission_is_a_failed_task_that_is_tried_again(routed: dict[str, tuple[Run, int]]) -> None:
+    run, chunk = routed["throttled submissions"]
+    failures = [event for event in run.execution.children()[chunk].events if event["type"] == "TaskFailed"]
+    assert [event["taskFailedEventDetails"]["error"] for event in failures] == ["Batch.AWSBatchException"] * 3
+
+
+@pytest.mark.parametrize("code", [64, 65])
 def test_what_no_machine_can_mend_fails_at_once_with_chunk_and_cause(runs: Runs, code: int) -> None:
     run = runs.finish(f"exit={code}:upscale/1:all")
 
@@ -100,35 +111,25 @@ def test_what_no_machine_can_mend_fails_at_once_with_chunk_and_cause(runs: Runs,
     assert run.published() == []
 
     # and the next start, without the fault, goes on from what is there
-    again = run.again()
-    again.assert_done()
-    assert again.attempts(Stage.EXTRACT)[-1].outcome is not None
+    run.again().assert_done()
 
 
-@pytest.mark.parametrize("stage", ["extract", "assemble"])
-def test_the_cpu_stages_change_markets_and_machines_too(runs: Runs, stage: str) -> None:
-    run = runs.finish(f"no-capacity:{stage}", f"oom:{stage}@0.0s")
+def test_the_cpu_stages_change_markets_and_machines_too(runs: Runs) -> None:
+    stages = ("extract", "assemble")
+    run = runs.finish(*(fault for stage in stages for fault in (f"no-capacity:{stage}", f"oom:{stage}@0.0s")))
 
     run.assert_done()
-    name = stage.capitalize()
-    states = [state for state in run.execution.states() if state.startswith((f"{name}Spot", f"{name}On", f"{name}Mem"))]
-    assert states == [f"{name}Spot", f"{name}SpotWhy", f"{name}OnDemand", f"{name}OnDemandWhy", f"{name}MemorySpot"]
+    for name in map(str.capitalize, stages):
+        expected = [f"{name}{end}" for end in ("Spot", "SpotWhy", "OnDemand", "OnDemandWhy", "MemorySpot")]
+        assert [state for state in run.execution.states() if state in expected] == expected
 
 
 def test_a_critical_video_is_tried_once_on_spot(runs: Runs) -> None:
     run = runs.finish("vanish:upscale/0", critical=True)
 
     run.assert_done()
-    assert upscale_states(run) == ["UpscaleStandardSpot", "UpscaleStandardSpotWhy", "UpscaleStandardOnDemand"]
-    assert len(first_job(run)) == 1
-
-
-def test_throttled_submissions_are_made_again(runs: Runs) -> None:
-    run = runs.finish("throttle:upscale/0:3", "throttle:extract:2")
-
-    run.assert_done()
-    assert upscale_states(run) == ["UpscaleStandardSpot"]
-    assert len([cause for _, cause in failures(run) if "Too Many Requests" in cause]) == 3
+    assert [state for state in run.execution.states(chunk=0) if state.startswith("Upscale")] == [SPOT, WHY, ON_DEMAND]
+    assert [len(job.ran) for job in run.jobs() if job.target.chunk == 0] == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -145,10 +146,9 @@ def test_a_cause_that_says_nothing_ends_with_what_there_is(runs: Runs, faults: t
     assert run.execution.status == "FAILED"
     error, cause = run.failure()
     assert (error, cause[: len(named)]) == ("ChunkFailed", named)
-    run.again().assert_done()
 
 
-def test_a_job_that_hangs_is_ended_by_its_timeout_and_named(cloud: LocalCloud, runs: Runs) -> None:
+def test_a_job_that_hangs_is_ended_by_its_timeout_and_named(runs: Runs) -> None:
     run = runs.finish("hang:upscale/1@after-0")
 
     assert run.execution.status == "FAILED"

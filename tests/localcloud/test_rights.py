@@ -1,0 +1,74 @@
+"""What a job touches in S3 is checked against its role, as deployed: a right that is missing stops it."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from localcloud.cloud import LocalCloud
+from sr_core.contract import Stage
+
+from .runs import Runs
+
+TakeAway = Callable[[Stage, str], None]
+
+
+@pytest.fixture
+def take_away(cloud: LocalCloud) -> Iterator[TakeAway]:
+    """Removes a statement from a stage's deployed role, until the test's end."""
+    iam = cloud.client("iam")
+    before = []
+
+    def take(stage: Stage, sid: str) -> None:
+        (role,) = [
+            role["RoleName"]
+            for role in iam.list_roles()["Roles"]
+            if role["RoleName"].startswith(f"sr-trial-pipeline-{stage.capitalize()}Role")
+        ]
+        (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        kept = [statement for statement in document["Statement"] if statement["Sid"] != sid]
+        assert len(kept) == len(document["Statement"]) - 1
+        before.append((role, name, document))
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document | {"Statement": kept}))
+
+    yield take
+    for role, name, document in before:
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+    cloud.edge.denied.clear()
+
+
+@pytest.mark.parametrize(
+    ("stage", "sid", "action"),
+    [
+        (Stage.EXTRACT, "ReadSource", "s3:GetObject"),
+        (Stage.UPSCALE, "WriteJobFolder", "s3:PutObject"),
+        (Stage.ASSEMBLE, "PublishOutput", "s3:PutObject"),
+        (Stage.EXTRACT, "ListJobFolder", "s3:ListBucket"),
+    ],
+)
+def test_without_a_right_the_job_is_refused_and_ends_at_once(
+    cloud: LocalCloud, runs: Runs, take_away: TakeAway, stage: Stage, sid: str, action: str
+) -> None:
+    take_away(stage, sid)
+
+    run = runs.finish()
+
+    assert run.execution.status == "FAILED"
+    assert '"ExitCode":64' in run.failure()[1].replace(" ", "")
+    attempt = run.attempts(stage)[0]
+    assert "access denied" in attempt.log.read_text()
+    assert run.published() == []
+    if sid != "ListJobFolder":  # there it is a missing object that may not be looked for
+        assert (attempt, action) in [(who, request.action) for who, request in cloud.edge.denied]
+
+
+def test_credentials_that_nobody_was_given_open_nothing(cloud: LocalCloud, runs: Runs) -> None:
+    run = runs.finish()
+    run.assert_done()
+    attempt = run.attempts(Stage.EXTRACT)[0]
+    attempt_keys = {found.access_key for found in cloud.attempts}
+
+    assert len(attempt_keys) == len(cloud.attempts), "each attempt has its own"
+    assert cloud.attempt_of("ASIAUNKNOWN") is None
+    assert cloud.attempt_of(attempt.access_key) is attempt
