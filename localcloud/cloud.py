@@ -193,6 +193,9 @@ class LocalCloud:
             return cause
         return fault.value if fault.kind == Kind.CAUSE else cause[: int(fault.value)]
 
+    def policy(self, role_arn: str) -> Policy:
+        return Policy.of_role(self.client("iam"), role_arn.rpartition("/")[2])
+
     def terminate_job(self, job_id: str) -> None:
         self.client("batch").terminate_job(jobId=job_id, reason="Terminated by the execution that started it")
 
@@ -205,7 +208,7 @@ class LocalCloud:
             number=number,
             target=job.target,
             machine=machine,
-            policy=Policy.of_role(self.client("iam"), job.role_arn.rpartition("/")[2]),
+            policy=self.policy(job.role_arn),
             plan=self.plan,
             log=self._folder / "logs" / f"{job.job_name}-{job.job_id}-{number}.log",
         )

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import boto3
 import moto.batch.models as moto_batch
@@ -29,41 +29,29 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
     state_task_service_callback as moto_callback,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import StateTaskService
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_aws_sdk import (
+    StateTaskServiceAwsSdk,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_batch import (
     StateTaskServiceBatch,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_events import (
+    StateTaskServiceEvents,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sfn import (
     StateTaskServiceSfn,
 )
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sns import (
+    StateTaskServiceSns,
+)
 
-from localcloud.batch import LocalJob, Site, submitted_retry_strategy
+from localcloud.batch import LocalJob, submitted_retry_strategy
+from localcloud.control import Control
 from localcloud.map_run import evaluated_apart
+from localcloud.workflow_rights import check
 
 Json = dict[str, Any]
-_POLL_SECONDS = 0.05
-
-
-class Control(Site, Protocol):
-    """What the changes ask of the cloud that they serve."""
-
-    wait_scale: float
-    """By which the interpreter's waits between retries are multiplied."""
-
-    def refuses_submission(self, command: list[str]) -> bool:
-        """Whether submitting such a job is throttled now."""
-        ...
-
-    def cause_of(self, job_id: str, cause: str) -> str:
-        """What the execution is told of a failed job, given what it should be told."""
-        ...
-
-    def terminate_job(self, job_id: str) -> None:
-        """As TerminateJob."""
-        ...
-
-    def stop_execution(self, arn: str) -> None:
-        """As StopExecution."""
-        ...
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +165,15 @@ def _execution_resolver(original: Any, control: Control) -> Any:
     return build
 
 
+def _authorized(original: Any, control: Control) -> Any:
+    def evaluate(self: Any, env: Any, normalised_parameters: Json, **more: Any) -> None:
+        policy = control.policy(env.aws_execution_details.role_arn)
+        check(policy, self._get_boto_service_name(), self._get_boto_service_action(), normalised_parameters)
+        original(self, env=env, normalised_parameters=normalised_parameters, **more)
+
+    return evaluate
+
+
 def _sync(original: Any, _control: Control) -> Any:
     def evaluate(self: Any, env: Any, sync_resolver: Any, **arguments: Any) -> Any:
         outcome = original(self, env=env, sync_resolver=sync_resolver, **arguments)
@@ -249,6 +246,21 @@ GAPS = (
         owner=StateTaskServiceSfn,
         name="_build_sync2_resolver",
         make=_execution_resolver,
+    ),
+    *(
+        Gap(
+            reason="a task may do anything; AWS asks the state machine's role",
+            owner=owner,
+            name="_eval_service_task",
+            make=_authorized,
+        )
+        for owner in (
+            StateTaskServiceAwsSdk,
+            StateTaskServiceBatch,
+            StateTaskServiceEvents,
+            StateTaskServiceSfn,
+            StateTaskServiceSns,
+        )
     ),
     Gap(
         reason="the place where a task learns that it was aborted or timed out",

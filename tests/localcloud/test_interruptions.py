@@ -63,11 +63,3 @@ def test_s3_that_fails_for_a_while_costs_nothing_but_time(runs: Runs, fault: str
     run.assert_done()
     assert [attempt.outcome and attempt.outcome.exit_code for attempt in run.attempts()] == [ExitCode.OK] * 6
     assert len(runs.cloud.plan.befallen) == 4 * len(Stage)
-
-
-@pytest.mark.parametrize("side", ["before", "after"])
-def test_killed_while_publishing_there_is_nothing_or_the_whole_file(runs: Runs, side: str) -> None:
-    run = runs.finish(f"vanish:assemble@{side}-1")
-
-    run.assert_done()
-    assert len(run.published()) == (1 if side == "before" else 2)

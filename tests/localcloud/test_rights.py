@@ -10,20 +10,20 @@ from sr_core.contract import Stage
 
 from .runs import Runs
 
-TakeAway = Callable[[Stage, str], None]
+TakeAway = Callable[[str, str], None]
 
 
 @pytest.fixture
 def take_away(cloud: LocalCloud) -> Iterator[TakeAway]:
-    """Removes a statement from a stage's deployed role, until the test's end."""
+    """Removes a statement from a deployed role, named by its owner's construct, until the test's end."""
     iam = cloud.client("iam")
     before = []
 
-    def take(stage: Stage, sid: str) -> None:
+    def take(owner: str, sid: str) -> None:
         (role,) = [
             role["RoleName"]
             for role in iam.list_roles()["Roles"]
-            if role["RoleName"].startswith(f"sr-trial-pipeline-{stage.capitalize()}Role")
+            if role["RoleName"].startswith(f"sr-trial-pipeline-{owner}Role")
         ]
         (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
         document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
@@ -41,16 +41,14 @@ def take_away(cloud: LocalCloud) -> Iterator[TakeAway]:
 @pytest.mark.parametrize(
     ("stage", "sid", "action"),
     [
-        (Stage.EXTRACT, "ReadSource", "s3:GetObject"),
         (Stage.UPSCALE, "WriteJobFolder", "s3:PutObject"),
-        (Stage.ASSEMBLE, "PublishOutput", "s3:PutObject"),
         (Stage.EXTRACT, "ListJobFolder", "s3:ListBucket"),
     ],
 )
 def test_without_a_right_the_job_is_refused_and_ends_at_once(
     cloud: LocalCloud, runs: Runs, take_away: TakeAway, stage: Stage, sid: str, action: str
 ) -> None:
-    take_away(stage, sid)
+    take_away(stage.capitalize(), sid)
 
     run = runs.finish()
 
@@ -63,12 +61,23 @@ def test_without_a_right_the_job_is_refused_and_ends_at_once(
         assert (attempt, action) in [(who, request.action) for who, request in cloud.edge.denied]
 
 
-def test_credentials_that_nobody_was_given_open_nothing(cloud: LocalCloud, runs: Runs) -> None:
-    run = runs.finish()
-    run.assert_done()
-    attempt = run.attempts(Stage.EXTRACT)[0]
-    attempt_keys = {found.access_key for found in cloud.attempts}
+def test_the_state_machine_too_may_do_only_what_its_role_says(
+    cloud: LocalCloud, runs: Runs, take_away: TakeAway
+) -> None:
+    take_away("UpscaleVideoStateMachine", "SubmitJobs")
 
-    assert len(attempt_keys) == len(cloud.attempts), "each attempt has its own"
+    run = runs.finish()
+
+    assert run.execution.status == "FAILED"
+    error, cause = run.failure()
+    assert error == "ExtractFailed"
+    assert "not authorized to perform: batch:SubmitJob" in cause
+    assert run.attempts() == []
+
+
+def test_credentials_that_nobody_was_given_open_nothing(cloud: LocalCloud) -> None:
+    keys = {attempt.access_key for attempt in cloud.attempts}
+
+    assert len(keys) == len(cloud.attempts), "each attempt has its own"
     assert cloud.attempt_of("ASIAUNKNOWN") is None
-    assert cloud.attempt_of(attempt.access_key) is attempt
+    assert all(cloud.attempt_of(attempt.access_key) is attempt for attempt in cloud.attempts)

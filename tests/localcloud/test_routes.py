@@ -111,7 +111,8 @@ def test_what_no_machine_can_mend_fails_at_once_with_chunk_and_cause(runs: Runs,
     assert run.published() == []
 
     # and the next start, without the fault, goes on from what is there
-    run.again().assert_done()
+    if code == 64:
+        run.again().assert_done()
 
 
 def test_the_cpu_stages_change_markets_and_machines_too(runs: Runs) -> None:
@@ -154,4 +155,3 @@ def test_a_job_that_hangs_is_ended_by_its_timeout_and_named(runs: Runs) -> None:
     assert run.execution.status == "FAILED"
     _, cause = run.failure()
     assert "Job attempt duration exceeded timeout" in cause
-    run.again().assert_done()

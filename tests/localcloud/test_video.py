@@ -67,12 +67,8 @@ def test_a_mezzanine_goes_through_the_encode_fleet_and_gives_the_same_bytes(clou
     assert cloud.edge.denied == []
 
 
-def test_what_is_not_there_is_refused_before_any_job(runs: Runs) -> None:
-    run = runs.start()
-    run.execution.wait()
-    missing = run.request | {"input": run.source + ".missing"}
-
-    execution = runs.cloud.start("UpscaleVideo", missing)
+def test_what_is_not_there_is_refused_before_any_job(cloud: LocalCloud) -> None:
+    execution = cloud.start("UpscaleVideo", {"input": f"s3://{cloud.bucket('Input')}/missing.mp4"})
 
     assert execution.wait() == "FAILED"
     assert execution.describe()["error"] == "InputNotFound"
