@@ -1,7 +1,7 @@
 # `make` alone lists what there is. Every target sets up what it needs, once, in .venv.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint synth deploy images cloud-demo chaos fuzz bench constraints clean
+.PHONY: help run test check lint synth deploy images cloud-demo chaos fuzz bench constraints clean evaluate
 
 PYTHON ?= python3
 VENV   := .venv
@@ -72,6 +72,9 @@ bench: $(VENV)/.dev ## measure what bench/README.md claims, on this machine
 	$(BIN)/python -m bench.overlap
 	$(BIN)/python -m bench.memory
 	$(BIN)/python -m bench.fidelity
+
+evaluate: $(VENV)/.dev ## measure the networks on stills and compressed clips (half an hour; SR_REFERENCE_MEDIA)
+	$(BIN)/python -m training.compare --output build/evaluation
 
 constraints: $(VENV)/.dev ## pin every dependency anew, at its newest version
 	env -u UV_FIND_LINKS $(UV) pip compile pyproject.toml --upgrade --universal --python-version 3.11 --quiet \

@@ -102,11 +102,16 @@ def by_lanczos(scale: int) -> Upscaler:
     return upscale
 
 
+def reduced(still: Tensor, *, scale: int) -> Tensor:
+    """A (3, H, W) uint8 still, its sides multiples of `scale`, made smaller by the protocol; uint8."""
+    return quantise(resize(still.double() / 255, scale=Fraction(1, scale)))
+
+
 def score_image(still: Tensor, upscaler: Upscaler, *, scale: int) -> Score:
     """Reduces a (3, H, W) uint8 still, enlarges it again and compares."""
     height, width = (length // scale * scale for length in still.shape[1:])
     still = still[:, :height, :width]
-    small = quantise(resize(still.double() / 255, scale=Fraction(1, scale)))
+    small = reduced(still, scale=scale)
     enlarged = upscaler(small)
     inside = (slice(scale, -scale), slice(scale, -scale))
     first, second = luma(enlarged)[inside], luma(still)[inside]

@@ -11,12 +11,14 @@ from safetensors.torch import save_file
 
 from training.data import reference_media
 from training.evaluate import by_network, mean, score_folder
-from training.train import State, load
+from training.train import Config, State, load
 
 ARCHITECTURE = "compact"
 
 
-def describe(state: State, *, licence: str, command: str, date: datetime.date, stills: list[Path]) -> dict[str, str]:
+def describe(
+    state: State, config: Config, *, licence: str, command: str, date: datetime.date, stills: list[Path]
+) -> dict[str, str]:
     """The file's metadata: what the network is, where it came from, its mean figures on each folder of stills."""
     network = state.average
     metadata = {
@@ -24,6 +26,7 @@ def describe(state: State, *, licence: str, command: str, date: datetime.date, s
         "scale": str(network.scale),
         "feature_count": str(network.feature_count),
         "conv_count": str(network.conv_count),
+        "kind": "clean" if config.degradation is None else "video",
         "licence": licence,
         "training_command": command,
         "training_steps": str(state.step),
@@ -63,8 +66,10 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     folders = options.stills or [folder for folder in (stills / "set5", stills / "set14") if folder.is_dir()]
     try:
-        state, _ = load(options.checkpoint)
-        metadata = describe(state, licence=options.licence, command=options.command, date=options.date, stills=folders)
+        state, config = load(options.checkpoint)
+        metadata = describe(
+            state, config, licence=options.licence, command=options.command, date=options.date, stills=folders
+        )
         export(state, options.output, metadata=metadata)
     except (OSError, ValueError) as error:
         parser.error(str(error))

@@ -191,8 +191,12 @@ class Progress:
     """Of the moving average on the stills, luma; None without stills."""
 
 
-def train(config: Config, pairs: Pairs, out: Path, *, stills: Path | None, save_every: int) -> State:
+def train(
+    config: Config, pairs: Pairs, out: Path, *, stills: Path | None, save_every: int, stop_at: int | None = None
+) -> State:
     """Trains to the last step, with a checkpoint and a line in ``log.jsonl`` every `save_every` steps.
+
+    With `stop_at` it ends at that step already, in the midst of the schedule.
 
     Raises ValueError when `out` holds a checkpoint of another configuration.
     """
@@ -200,9 +204,10 @@ def train(config: Config, pairs: Pairs, out: Path, *, stills: Path | None, save_
     state = resume_or_begin(config, out / "checkpoint.pt")
     losses: list[float] = []
     started = time.monotonic() - state.seconds
-    while state.step < config.steps:
+    last = config.steps if stop_at is None else min(stop_at, config.steps)
+    while state.step < last:
         losses.append(train_step(state, config, pairs))
-        if state.step % save_every == 0 or state.step == config.steps:
+        if state.step % save_every == 0 or state.step == last:
             scores = score_folder(stills, by_network(state.average), scale=config.scale) if stills else None
             state.seconds = time.monotonic() - started
             progress = Progress(
@@ -232,13 +237,14 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     parser.add_argument("--save-every", type=int, default=500, help="steps between checkpoints (default: 500)")
+    parser.add_argument("--stop-at", type=int, metavar="STEP", help="stop there in a longer schedule")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     try:
         config = Config.model_validate_json(options.config.read_text())
         pairs = read_pairs(config, options.photos, out=options.out)
         stills = options.stills if options.stills.is_dir() else None
-        train(config, pairs, options.out, stills=stills, save_every=options.save_every)
+        train(config, pairs, options.out, stills=stills, save_every=options.save_every, stop_at=options.stop_at)
     except ValidationError as error:
         first = error.errors()[0]
         parser.error(f"{options.config}: {'.'.join(map(str, first['loc']))}: {first['msg']}")

@@ -143,7 +143,7 @@ def test_the_learning_rate_rises_then_falls_to_zero(config: Config) -> None:
 def test_the_exported_file_is_the_average_and_says_what_it_is(config: Config, pairs: Pairs, tmp_path: Path) -> None:
     state = train(config, pairs, tmp_path, stills=None, save_every=3)
     date = datetime.date(2026, 1, 2)
-    metadata = describe(state, licence="Apache-2.0", command="make it", date=date, stills=[])
+    metadata = describe(state, config, licence="Apache-2.0", command="make it", date=date, stills=[])
     path = tmp_path / "weights" / "tiny.safetensors"
     export(state, path, metadata=metadata)
 
@@ -156,6 +156,7 @@ def test_the_exported_file_is_the_average_and_says_what_it_is(config: Config, pa
             "scale": "2",
             "feature_count": "4",
             "conv_count": "1",
+            "kind": "clean",
             "licence": "Apache-2.0",
             "training_command": "make it",
             "training_steps": "3",
