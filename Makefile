@@ -69,7 +69,10 @@ fuzz: $(VENV)/.dev ## five hundred spoilt files: each ends in a result, or in on
 	$(BIN)/python -m tests.hostile.fuzz $(ARGS)
 
 bench: $(VENV)/.dev ## measure what bench/README.md claims, on this machine
+	$(BIN)/python -m bench.speed
 	$(BIN)/python -m bench.overlap
+	$(BIN)/python -m bench.reuse
+	$(BIN)/python -m bench.cold_start
 	$(BIN)/python -m bench.memory
 	$(BIN)/python -m bench.fidelity
 
