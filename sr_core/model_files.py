@@ -17,6 +17,7 @@ from sr_core.models.describe import describe
 from sr_core.models.download import download
 from sr_core.storage import ObjectNotFound, Store, open_store
 from sr_core.storage.disk import disk_errors, make_folder
+from sr_core.storage.keys import is_key
 from sr_core.types import ModelSpec, Settings
 
 _BASICSR = "basicsr:"
@@ -74,7 +75,8 @@ def find(settings: Settings, folder: Path | None = None) -> Found:
         return Found(spec=describe(str(path), name=model), path=path)
     if model in catalogue.published() and not Path(model).is_file():
         return _from_store(model, catalogue.published()[model], _made(folder or cache_folder()))
-    return Found(spec=describe(model), path=Path(model))
+    path = _unpublished(model, folder) or Path(model)
+    return Found(spec=describe(str(path), name=model), path=path)
 
 
 def _made(folder: Path) -> Path:
@@ -95,6 +97,14 @@ def _from_store(name: str, entry: PublishedModel, folder: Path) -> Found:
             f"{entry.file} in {store.uri} is not what the catalogue promises; sr models pull {name} replaces it"
         ) from error
     return Found(spec=entry.spec.model_copy(update={"sha256": promised or file_digest(path)}), path=path)
+
+
+def _unpublished(name: str, folder: Path | None) -> Path | None:
+    """A file of that name that somebody has put into the model store, as a deployment does with weights of its own."""
+    if Path(name).is_file() or not is_key(name):
+        return None
+    store = model_store()
+    return store.fetch(name, _made(folder or cache_folder())) if store.stat(name) is not None else None
 
 
 def is_there(name: str) -> bool:

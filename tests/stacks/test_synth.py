@@ -110,7 +110,7 @@ def test_dockerfiles_make_the_user_that_the_stacks_name(image: str) -> None:
     text = (ROOT / "containers" / image / "Dockerfile").read_text()
     assert "USER 10001:10001" in text
     assert 'ENTRYPOINT ["sr"]' in text
-    assert ("[inference]" in text) == (image == "upscale"), "torch is for upscale alone"
+    assert ("[inference,zoo]" in text) == (image == "upscale"), "torch is for upscale alone"
     assert ("rm -rf /usr/lib/sr/lib/python3*/site-packages/imageio_ffmpeg/binaries" in text) == (image != "encode"), (
         "the ffmpeg command is for converting audio, which assemble does"
     )
