@@ -35,8 +35,8 @@ AV1_PRESETS: Mapping[str, int] = {
 }  # fmt: skip
 """SVT-AV1's numbers by x264's names."""
 
-_TEN_BIT_CODECS: tuple[Codec, ...] = ("h264", "av1", "prores")
-"""Whose encoders take 10 bits at most; x265 takes 12, FFV1 16."""
+_TEN_BIT_CODECS: tuple[Codec, ...] = ("h264", "av1")
+"""Which hold 10 bits at most. ProRes does, too, as it is written here, and yet its own 4444 is read as 12 bits."""
 _X265_FIXED = (f"pools={ENCODER_THREADS}", "frame-threads=2", "log-level=error")
 _MIN_SIDE_PX: Mapping[Codec, int] = {"h264": 2, "hevc": 16, "av1": 16, "prores": 2, "ffv1": 8}
 _PRORES_TAGS = {"proxy": "apco", "lt": "apcs", "standard": "apcn", "hq": "apch", "4444": "ap4h", "4444xq": "ap4x"}
@@ -131,6 +131,8 @@ def output_warnings(settings: Settings, video: VideoInfo) -> tuple[str, ...]:
     name = CODEC_NAMES[settings.codec]
     if settings.codec == "prores":
         profile = _prores_profile(settings, video)
+        if video.bit_depth > 10:
+            warnings.append(f"{video.bit_depth} bits become 10: ProRes is written with no more; FFV1 is")
         if video.chroma in ("444", "rgb") and not profile.startswith("4444"):
             warnings.append(f"chroma is halved to 4:2:2: ProRes {profile} holds no more")
         if video.color.range == "full" and video.color.matrix != "rgb":
@@ -147,8 +149,7 @@ def output_warnings(settings: Settings, video: VideoInfo) -> tuple[str, ...]:
 def _check_held(codec: Codec, video: VideoInfo, pixel_format: str, *, width_px: int, height_px: int) -> None:
     name = CODEC_NAMES[codec]
     if video.bit_depth > 10 and codec in _TEN_BIT_CODECS:
-        better = "ffv1" if codec == "prores" else "hevc"
-        raise InputError(f"{name} holds at most 10 bits and the source has {video.bit_depth}; add --codec {better}")
+        raise InputError(f"{name} holds at most 10 bits and the source has {video.bit_depth}; add --codec hevc")
     if codec == "av1" and not pixel_format.startswith("yuv420p"):
         raise InputError(
             f"AV1 is written with 4:2:0 chroma only and the source has {video.chroma}; use --codec hevc, h264 or ffv1"

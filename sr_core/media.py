@@ -84,7 +84,8 @@ class VideoInfo(Model):
     time_base: Fraction
     """Seconds per unit of a presentation time in this stream."""
     clock_start_seconds: Fraction = Fraction(0)
-    """Subtracted from every time of the source: where the clock of a transport or program stream happened to start."""
+    """Subtracted from every time of the source: where the clock of a transport or program stream happened to start, or
+    the time of the first frame where that is before zero."""
     frame_count: int
     """Frames that are shown. From the packets when probed, exact once the source has been decoded."""
     variable_rate: bool

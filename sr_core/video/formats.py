@@ -70,6 +70,7 @@ class Target:
     full_range: bool
     """The old ``yuvj`` names imply full range."""
     lossy_note: str | None = None
+    has_alpha: bool = False
 
 
 _ALIASES: dict[str, tuple[Chroma, int]] = {
@@ -105,7 +106,19 @@ _WITH_ALPHA: dict[str, tuple[Chroma, int]] = {
     "gbrap10le": ("rgb", 10),
     "gbrap12le": ("rgb", 12),
     "rgba64le": ("rgb", 16),
+    "gbrap14le": ("rgb", 14),
+    "gbrap16le": ("rgb", 16),
+    "rgba64be": ("rgb", 16),
+    "bgra64le": ("rgb", 16),
     "ya8": ("gray", 8),
+    "ya16le": ("gray", 16),
+    "ya16be": ("gray", 16),
+    "yuva422p12le": ("422", 12),
+    "yuva420p16le": ("420", 16),
+    "yuva422p16le": ("422", 16),
+    "yuva444p16le": ("444", 16),
+    "ayuv64le": ("444", 16),
+    "vuya": ("444", 8),
     "yuva420p": ("420", 8),
     "yuva422p": ("422", 8),
     "yuva444p": ("444", 8),
@@ -130,8 +143,7 @@ def target_of(name: str) -> Target | None:
         return Target(pixel_format("rgb", 8), full_range=True)
     if name in _WITH_ALPHA:
         chroma, depth = _WITH_ALPHA[name]
-        note = f"transparency of {name} is not kept"
-        return Target(pixel_format(chroma, depth), full_range=chroma == "rgb", lossy_note=note)
+        return Target(pixel_format(chroma, depth), full_range=chroma == "rgb", has_alpha=True)
     if name in _COARSE_CHROMA:
         chroma = _COARSE_CHROMA[name]
         note = f"chroma of {name} is resampled to {chroma}"

@@ -17,6 +17,9 @@ from sr_core.video.formats import PixelFormat, target_of
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
 
 
+TRANSPARENCY_IS_LOST = "transparency is not kept: the picture is as it is without what lies behind it"
+
+
 @dataclass(frozen=True, slots=True)
 class Planes:
     """One frame: an array (height, width) for each plane, uint8 for 8 bits and uint16 above, in `format`'s order.
@@ -62,6 +65,14 @@ def from_av(frame: av.VideoFrame) -> Planes:
         rows = _rows(plane, dtype)
         planes.append(rows[:height, :width])
     return Planes(wanted, tuple(planes))
+
+
+def is_transparent(frame: av.VideoFrame) -> bool:
+    """Whether any sample of the frame lets through what lies behind it."""
+    target = target_of(frame.format.name)
+    if target is None or not target.has_alpha:
+        return False
+    return bool(frame.reformat(format="rgba").to_ndarray()[..., 3].min() < 255)
 
 
 def to_av(frame: Planes) -> av.VideoFrame:

@@ -18,8 +18,10 @@ import av
 from sr_core.errors import IntegrityError
 from sr_core.timestamps import FrameTable
 from sr_core.types import Plan, Segment
+from sr_core.video.aspect import ENCODERS_WITHOUT_ASPECT, state_aspect
+from sr_core.video.labels import content_tags
 from sr_core.video.open import open_source
-from sr_core.video.streams import SourceStreams, Track, content_tags
+from sr_core.video.streams import SourceStreams, Track
 from sr_core.video.write import raise_if_disk_is_full
 
 
@@ -32,6 +34,8 @@ class Joined:
     video_index: int
     """Which of them is the upscaled video."""
     has_chapters: bool
+    tags: dict[str, str]
+    """Of the whole file."""
     warnings: tuple[str, ...]
 
 
@@ -74,7 +78,8 @@ def join(
                 out, original, plan, container=container, source=source, folder=output.parent, stack=stack
             )
             streams.add_all(template)
-            out.metadata.update(content_tags(original.metadata))
+            tags = content_tags(original.metadata)
+            out.metadata.update(tags)
             chapters = original.chapters()
             has_chapters = bool(chapters)
             if chapters:
@@ -86,6 +91,8 @@ def join(
                 track.add(packet)
                 out.mux_one(packet)
             out.close()
+        if container in ("matroska", "webm") and plan.delivery.codec in ENCODERS_WITHOUT_ASPECT:
+            _state_aspect(streams, plan, output, container)
     except OSError as error:
         raise_if_disk_is_full(output, error)
         raise
@@ -93,8 +100,19 @@ def join(
         tracks=tuple(track for _, track in streams.outputs.values()),
         video_index=list(streams.outputs).index(plan.video.stream_index),
         has_chapters=has_chapters,
+        tags=tags,
         warnings=tuple(streams.warnings),
     )
+
+
+def _state_aspect(streams: SourceStreams, plan: Plan, output: Path, container: str) -> None:
+    sar = plan.video.upright_sar
+    if sar == 1:
+        return
+    videos = [index for index, (_, track) in streams.outputs.items() if track.kind == "video" and not track.is_picture]
+    position = videos.index(plan.video.stream_index)
+    size = {"width_px": plan.width_px, "height_px": plan.height_px}
+    state_aspect(output, sar, **size, position=position, container=container)
 
 
 def _merge(iterators: Sequence[Iterator[tuple[int, Any]]]) -> Iterator[tuple[int, Any]]:

@@ -4,6 +4,7 @@ Where a file does not say what its colours mean, the usual rule is applied once,
 BT.601 up to 576 lines and 1024 columns, BT.709 above; limited range; chroma to the left.
 """
 
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +17,7 @@ from av.video.stream import VideoStream
 from sr_core.errors import InputError
 from sr_core.types import ColorInfo, StreamInfo, VideoInfo
 from sr_core.video.formats import Chroma, target_of
+from sr_core.video.frames import TRANSPARENCY_IS_LOST, is_transparent
 from sr_core.video.light import dynamic_kinds, light_level, mastering_display
 from sr_core.video.open import check_decoder, open_source
 
@@ -62,8 +64,8 @@ def probe(path: Path) -> VideoInfo:
         check_decoder(path, stream)
         frame = _first_frame(container, stream, path)
         with open_source(path) as again:
-            times, last_duration = _packet_times(again, again.streams[stream.index])
-        return _describe(path, stream, frame, times, last_duration)
+            packets = _packets(again, again.streams[stream.index])
+        return _describe(path, stream, frame, packets)
 
 
 def choose_video(container: InputContainer, path: Path) -> VideoStream:
@@ -106,36 +108,46 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
     )
 
 
-def _packet_times(container: InputContainer, stream: Any) -> tuple[list[int], int]:
-    """Presentation times of the packets that are shown, sorted, and the last one's duration."""
+@dataclass(frozen=True, slots=True)
+class _Packets:
+    """The packets that are shown."""
+
+    count: int
+    times: list[int]
+    """Those that are stated, sorted."""
+    last_duration: int
+
+
+def _packets(container: InputContainer, stream: Any) -> _Packets:
     times: list[int] = []
-    last_duration = 0
+    count = last_duration = 0
     try:
         for packet in container.demux(stream):
             if packet.size and not packet.is_discard:
+                count += 1
                 time = packet.pts if packet.pts is not None else packet.dts
-                times.append(time if time is not None else len(times))
+                if time is not None:
+                    times.append(time)
                 last_duration = packet.duration or last_duration
     except (av.FFmpegError, EOFError):
         pass  # a truncated file: what was counted so far is what there is
-    return sorted(times), last_duration
+    return _Packets(count, sorted(times), last_duration)
 
 
-def _describe(path: Path, stream: VideoStream, frame: av.VideoFrame, times: list[int], last_duration: int) -> VideoInfo:
+def _describe(path: Path, stream: VideoStream, frame: av.VideoFrame, packets: _Packets) -> VideoInfo:
     target = target_of(frame.format.name)
     if target is None:
         raise InputError(f"{path}: pixel format {frame.format.name} is not supported; convert the file first")
     time_base = stream.time_base or Fraction(1, 1000)
-    rate = Fraction(stream.average_rate or stream.guessed_rate or stream.base_rate or 25)
+    times = packets.times
+    rate = _rate(stream, times, time_base)
     steps = {later - earlier for earlier, later in pairwise(times)}
-    span = (times[-1] - times[0] + (last_duration or round(1 / rate / time_base))) if times else 0
+    span = times[-1] - times[0] + (packets.last_duration or round(1 / rate / time_base)) if times else 0
     container = cast(InputContainer, stream.container)
     warnings = [] if target.lossy_note is None else [target.lossy_note]
-    if stream.metadata.get("alpha_mode") == "1" and target.lossy_note is None:
-        warnings.append(f"transparency of {stream.codec_context.name} is not kept")
+    if is_transparent(frame) or stream.metadata.get("alpha_mode") == "1":
+        warnings.append(TRANSPARENCY_IS_LOST)
     warnings += [f"dynamic metadata of {kind} is not kept; the static part of HDR is" for kind in dynamic_kinds(frame)]
-    # Whole units of the time base, so that times stay exact when it is subtracted.
-    start = round(Fraction(container.start_time or 0, av.time_base) / time_base) * time_base
     return VideoInfo(
         container=container.format.name,
         stream_index=stream.index,
@@ -149,10 +161,10 @@ def _describe(path: Path, stream: VideoStream, frame: av.VideoFrame, times: list
         chroma=target.format.chroma,
         rate=rate,
         time_base=time_base,
-        clock_start_seconds=start if container.format.name in _LIVE_CLOCK_CONTAINERS else Fraction(0),
-        frame_count=len(times),
+        clock_start_seconds=_clock_start(container, times, time_base),
+        frame_count=packets.count,
         variable_rate=bool(steps) and max(steps) - min(steps) > 1,
-        duration_seconds=float(span * time_base),
+        duration_seconds=float(span * time_base if times else packets.count / rate),
         field_order=_field_order(stream, frame),
         color=_color(path, stream, frame, chroma=target.format.chroma, full_range=target.full_range),
         mastering_display=mastering_display(frame),
@@ -160,6 +172,27 @@ def _describe(path: Path, stream: VideoStream, frame: av.VideoFrame, times: list
         streams=tuple(_stream_info(other, upscaled=other.index == stream.index) for other in container.streams),
         warnings=tuple(warnings),
     )
+
+
+def _clock_start(container: InputContainer, times: list[int], time_base: Fraction) -> Fraction:
+    """Where the source's clock shall be held to begin: what is shown before zero would be hidden in other containers.
+
+    In whole units of the time base, so that times stay exact when it is subtracted.
+    """
+    if container.format.name in _LIVE_CLOCK_CONTAINERS:
+        return round(Fraction(container.start_time or 0, av.time_base) / time_base) * time_base
+    return min(0, times[0] if times else 0) * time_base
+
+
+def _rate(stream: VideoStream, times: list[int], time_base: Fraction) -> Fraction:
+    """The stated rate that comes closest to that of the packets: some containers state their clock's rate instead."""
+    stated = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
+    span = (times[-1] - times[0]) * time_base if times else Fraction(0)
+    if not span:
+        return stated[0] if stated else Fraction(25)
+    measured = (len(times) - 1) / span
+    fitting = [rate for rate in stated if Fraction(1, 2) < rate / measured < 2]
+    return fitting[0] if fitting else measured.limit_denominator(1001)
 
 
 def _rotation(frame: av.VideoFrame) -> Literal[0, 90, 180, 270]:
@@ -217,7 +250,7 @@ def _stream_info(stream: Any, *, upscaled: bool) -> StreamInfo:
         kind=stream.type,
         codec=codec,
         language=None if language == "und" else language,
-        title=stream.metadata.get("title"),
+        title=stream.metadata.get("title") or stream.metadata.get("name"),
         dispositions=dispositions,
         note=note,
     )

@@ -4,25 +4,31 @@ Headers lie about counts and times, so what the decoder gives is what counts. Me
 """
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
 import av
+from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from sr_core.errors import InputError
 from sr_core.timestamps import FrameTable
 from sr_core.types import VideoInfo
 from sr_core.video.damage import UnsteadyFrames
-from sr_core.video.frames import from_av
+from sr_core.video.frames import TRANSPARENCY_IS_LOST, from_av, is_transparent
 from sr_core.video.interlace import Deinterlacer, PulldownDetector, has_soft_pulldown
 from sr_core.video.open import open_source
 
 NO_TIME = -(1 << 63)
 """Stands for a packet without presentation time."""
+
+_WITH_DURATION = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "flv")
+"""Containers that declare how long they are; for others the demuxer guesses."""
+_MISSING_SECONDS = Fraction(1, 2)
+"""By so much a file may be shorter than it says."""
 
 
 @dataclass(slots=True)
@@ -65,7 +71,7 @@ def scan(
     with open_source(path) as container:
         stream = cast(VideoStream, container.streams[info.stream_index])
         stream.thread_type = "AUTO"
-        scanner.run(container.demux(stream))
+        scanner.run(container)
     return scanner.result()
 
 
@@ -85,8 +91,12 @@ class _Scanner:
         self._decoded = self._undecodable = self._corrupt = self._interlaced = self._made_times = 0
         self._is_truncated = False
         self._unsteady = UnsteadyFrames()
+        self._end_seconds = Fraction(0)
+        """Of all streams."""
+        self._is_transparent = TRANSPARENCY_IS_LOST in info.warnings
 
-    def run(self, packets: Iterator[Any]) -> None:
+    def run(self, container: InputContainer) -> None:
+        packets = container.demux()
         while True:
             try:
                 packet = next(packets)
@@ -95,6 +105,9 @@ class _Scanner:
             except (av.FFmpegError, EOFError):
                 self._is_truncated = True
                 break
+            self._end_seconds = max(self._end_seconds, _end_seconds(packet))
+            if packet.stream.index != self._info.stream_index:  # `stream_index` is not that of flushing packets
+                continue
             if packet.size:
                 self._packets.pts.append(NO_TIME if packet.pts is None else packet.pts)
                 self._packets.is_key.append(packet.is_keyframe)
@@ -106,10 +119,14 @@ class _Scanner:
                 self._unsteady.error()
                 continue
             for frame in decoded:
-                self._take(frame)
+                self._take(cast(av.VideoFrame, frame))
         if self._deinterlacer is not None:
             for frame in self._deinterlacer.flush():
                 self._record(frame)
+        if container.format.name in _WITH_DURATION and container.duration is not None:
+            start = Fraction(container.start_time or 0, av.time_base)
+            declared = Fraction(container.duration, av.time_base)
+            self._is_truncated |= declared - (self._end_seconds - start) > _MISSING_SECONDS
 
     def _take(self, frame: av.VideoFrame) -> None:
         """A frame as it was decoded."""
@@ -119,6 +136,7 @@ class _Scanner:
             self._corrupt += 1
             self._unsteady.error(frame.pts)
         self._interlaced += frame.interlaced_frame
+        self._is_transparent = self._is_transparent or is_transparent(frame)
         if self._may_be_telecined:
             planes = from_av(frame)
             self._pulldown.add(planes.planes[0], bit_depth=planes.format.bit_depth)
@@ -155,6 +173,8 @@ class _Scanner:
         warnings = [*damage]
         if self._made_times:
             warnings.append(f"{self._made_times} frames had no time of their own; theirs were made from the rate")
+        if self._is_transparent and TRANSPARENCY_IS_LOST not in self._info.warnings:
+            warnings.append(TRANSPARENCY_IS_LOST)
         if self._deinterlacer is not None and self._interlaced:
             warnings.append(f"{self._interlaced} of {count} frames are interlaced; they are deinterlaced (bwdif)")
         if self._pulldown.is_pulldown:
@@ -173,6 +193,11 @@ class _Scanner:
             interlaced_count=self._interlaced,
             is_deinterlaced=self._deinterlacer is not None,
         )
+
+
+def _end_seconds(packet: Any) -> Fraction:
+    time = packet.pts if packet.pts is not None else packet.dts
+    return Fraction(0) if time is None or not packet.size else (time + (packet.duration or 0)) * packet.time_base
 
 
 def _in_units(frame: av.VideoFrame, time_base: Fraction) -> tuple[int | None, int]:

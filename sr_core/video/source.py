@@ -187,8 +187,8 @@ def _join_and_verify(
         now_and_then(None)
 
     joined = join(segments, source, plan, frames, container=container, output=output, on_packet=on_packet)
-    verify(output, plan, frames, joined, container=container, on_packet=on_packet)
-    return joined.warnings
+    lost = verify(output, plan, frames, joined, container=container, on_packet=on_packet)
+    return (*joined.warnings, *lost)
 
 
 class _NowAndThen:

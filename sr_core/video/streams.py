@@ -16,12 +16,11 @@ from typing import Any
 import av
 
 from sr_core.types import Plan
-from sr_core.video.convert import convert_stream
+from sr_core.video.convert import NotConverted, convert_stream
+from sr_core.video.labels import Labels, stream_tags
 from sr_core.video.open import open_source
 
-_OWN_TAGS = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration", "handler_name", "vendor_id")
-"""Tags that describe the source file itself, not its content; mkvmerge's statistics begin with an underscore."""
-_STATISTICS = ("bps", "number_of_frames", "number_of_bytes", "duration")
+_MAX_SAR_TERM = 1 << 15
 _PICTURE_TYPES = {"png": "image/png", "mjpeg": "image/jpeg", "bmp": "image/bmp"}
 _CHAPTER_TRACK = "bin_data"
 """How the QuickTime demuxer shows the text track that only repeats the chapters."""
@@ -35,6 +34,8 @@ class Track:
     codec: str
     is_picture: bool = False
     """Cover art; containers put it where they like."""
+    labels: Labels | None = None
+    """None for cover art, which has none of its own."""
     packet_count: int = 0
     first_seconds: Fraction | None = None
     """Presentation time of the first packet."""
@@ -76,21 +77,23 @@ class SourceStreams:
                 made = self._add_upscaled(upscaled)
             elif codec_name(stream) == _CHAPTER_TRACK and self._original.chapters():
                 continue  # chapters are carried as chapters
+            elif is_timecode(stream):
+                continue  # the video's tag says the same; muxers that have such tracks make one from it
             else:
                 made = self._copy(stream) or self._convert(stream)
             if made is None:
-                reason = f"{self._container} cannot hold it"
-                self.warnings.append(f"stream {stream.index} ({codec_name(stream)}) is left out: {reason}")
                 continue
             made.disposition = stream.disposition
-            made.metadata.update(content_tags(stream.metadata))
+            made.metadata.update(stream_tags(stream.metadata, container=self._container))
             if stream.index not in self.outputs:
                 track = Track(kind=made.type, codec=codec_name(made), is_picture=is_picture(stream))
+                track.labels = Labels.of(stream)
                 self.outputs[stream.index] = made, track
 
     def _add_upscaled(self, template: Any) -> Any:
         made = self._out.add_stream_from_template(template, opaque=True)
         made.time_base = self._plan.video.time_base
+        made.codec_context.sample_aspect_ratio = self._plan.video.upright_sar.limit_denominator(_MAX_SAR_TERM)
         if made.codec_context.name == "hevc" and self._container in ("mp4", "mov"):
             made.codec_context.codec_tag = "hvc1"  # Apple's players refuse the default, hev1
         if self._plan.delivery.tag is not None:
@@ -119,15 +122,22 @@ class SourceStreams:
         return made
 
     def _convert(self, stream: Any) -> Any:
-        path = convert_stream(self._source, stream.index, stream.type, container=self._container, folder=self._folder)
-        if path is None:
+        """The converted stream; None, and a warning that says why, where there is none."""
+        cannot_hold = f"{self._container} cannot hold it"
+        try:
+            path, note = convert_stream(
+                self._source, stream.index, stream.type, container=self._container, folder=self._folder
+            )
+        except NotConverted as error:
+            reason = f"{cannot_hold}{error}"
+            self.warnings.append(f"stream {stream.index} ({codec_name(stream)}) is left out: {reason}")
             return None
         self._stack.callback(path.unlink)
         converted = self._stack.enter_context(open_source(path)).streams[0]
         self._converted[stream.index] = converted
         self.warnings.append(
             f"stream {stream.index} is converted from {codec_name(stream)} to {codec_name(converted)}: "
-            f"{self._container} cannot hold it"
+            f"{cannot_hold}{note}"
         )
         return self._out.add_stream_from_template(converted, opaque=True)
 
@@ -160,13 +170,9 @@ class SourceStreams:
             return  # the rest of a truncated file
 
 
-def content_tags(metadata: dict[str, str]) -> dict[str, str]:
-    """The tags that speak of the content rather than of the file they were read from."""
-    return {
-        name: value
-        for name, value in metadata.items()
-        if name.lower() not in _OWN_TAGS and name.lower().split("-")[0] not in _STATISTICS and not name.startswith("_")
-    }
+def is_timecode(stream: Any) -> bool:
+    """Whether the stream is QuickTime's track that says at what time of day the first frame was taken."""
+    return stream.type == "data" and "timecode" in stream.metadata
 
 
 def is_picture(stream: Any) -> bool:

@@ -1,6 +1,6 @@
 """The last gate: the finished file is read back and held against the plan and against what was written into it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,11 @@ from typing import Any
 from sr_core.errors import IntegrityError
 from sr_core.timestamps import FrameTable
 from sr_core.types import Plan
+from sr_core.video.aspect import ENCODERS_WITHOUT_ASPECT
 from sr_core.video.join import Joined
+from sr_core.video.labels import Labels, content_tags
 from sr_core.video.open import open_source
-from sr_core.video.streams import Track, codec_name, is_picture
+from sr_core.video.streams import Track, codec_name, is_picture, is_timecode
 
 MATROSKA_TOLERANCE_SECONDS = Fraction(1, 2000)
 """Matroska rounds times to milliseconds."""
@@ -25,17 +27,17 @@ def verify(
     *,
     container: str,
     on_packet: Callable[[], None] = lambda: None,
-) -> None:
+) -> tuple[str, ...]:
     """Checks the streams, the picture's size and tags, the number of frames and each one's time, and all payloads.
 
-    `on_packet` is called for every packet; what it raises ends the reading. Raises IntegrityError with the first thing
-    that does not hold.
+    `on_packet` is called for every packet; what it raises ends the reading. Returns warnings: which labels and tags
+    the container had no place for. Raises IntegrityError with the first thing that does not hold.
     """
     tolerance = MATROSKA_TOLERANCE_SECONDS if container in ("matroska", "webm") else Fraction(0)
     with open_source(path) as result:
         streams = _pair(list(result.streams), joined)
         video = streams[joined.video_index]
-        _check_picture(video, plan)
+        _check_picture(video, plan, container)
         found = {stream.index: Track(kind=stream.type, codec=codec_name(stream)) for stream in streams}
         video_times: list[Fraction] = []
         for packet in result.demux(streams):
@@ -52,6 +54,24 @@ def verify(
         _check_times(sorted(video_times), plan, frames, tolerance)
         for stream, written in zip(streams, joined.tracks, strict=True):
             _check_track(stream.index, found[stream.index], written, tolerance)
+        lost = _lost_labels(streams, joined, container)
+        return *lost, *_lost_tags(
+            [result.metadata, *(stream.metadata for stream in result.streams)], joined.tags, container
+        )
+
+
+def _lost_labels(streams: list[Any], joined: Joined, container: str) -> list[str]:
+    return [
+        f"stream {stream.index}: {', '.join(lost)} left out: {container} has no place for it"
+        for stream, track in zip(streams, joined.tracks, strict=True)
+        if track.labels is not None and (lost := track.labels.lost_in(Labels.of(stream)))
+    ]
+
+
+def _lost_tags(found: Sequence[dict[str, str]], written: dict[str, str], container: str) -> tuple[str, ...]:
+    there = {name.lower() for names in found for name in names}
+    lost = [name for name in content_tags(written) if name.lower() not in there]
+    return (f"tags are left out ({', '.join(lost)}): {container} has no place for them",) if lost else ()
 
 
 def _pair(streams: list[Any], joined: Joined) -> list[Any]:
@@ -59,6 +79,7 @@ def _pair(streams: list[Any], joined: Joined) -> list[Any]:
 
     Raises IntegrityError when there are others, or fewer.
     """
+    streams = [stream for stream in streams if not is_timecode(stream)]
     if joined.has_chapters:
         data = [stream for stream in streams if stream.type == "data"]
         if len(data) == 1 + sum(track.kind == "data" for track in joined.tracks):
@@ -66,15 +87,20 @@ def _pair(streams: list[Any], joined: Joined) -> list[Any]:
     pictures = iter([stream for stream in streams if is_picture(stream)])
     others = iter([stream for stream in streams if not is_picture(stream)])
     paired = [next(pictures if track.is_picture else others, None) for track in joined.tracks]
-    kinds = [(stream.type, codec_name(stream)) for stream in paired if stream is not None]
-    wanted = [(track.kind, track.codec) for track in joined.tracks]
+    kinds = [(stream.type, _spoken(codec_name(stream))) for stream in paired if stream is not None]
+    wanted = [(track.kind, _spoken(track.codec)) for track in joined.tracks]
     if kinds != wanted or len(streams) != len(wanted):
         names = [f"{stream.type} {codec_name(stream)}" for stream in streams]
         raise IntegrityError(f"the result holds {', '.join(names)} instead of {', '.join(map(' '.join, wanted))}")
     return paired
 
 
-def _check_picture(stream: Any, plan: Plan) -> None:
+def _spoken(codec: str) -> str:
+    """The layers of MPEG audio have one number between them in MP4; the packets themselves say which it is."""
+    return "MPEG audio" if codec.removesuffix("float") in ("mp1", "mp2", "mp3") else codec
+
+
+def _check_picture(stream: Any, plan: Plan, container: str) -> None:
     size = (stream.codec_context.width, stream.codec_context.height)
     if size != (plan.width_px, plan.height_px):
         raise IntegrityError(f"the result is {size[0]}×{size[1]} instead of {plan.width_px}×{plan.height_px}")
@@ -84,8 +110,15 @@ def _check_picture(stream: Any, plan: Plan) -> None:
     if found != plan.delivery.pixel_format:
         raise IntegrityError(f"the result is {found} instead of {plan.delivery.pixel_format}")
     sar = stream.sample_aspect_ratio or Fraction(1)
-    if sar != plan.video.upright_sar:
+    if not _is_same_aspect(sar, plan, container):
         raise IntegrityError(f"the result's sample aspect ratio is {sar} instead of {plan.video.upright_sar}")
+
+
+def _is_same_aspect(sar: Fraction, plan: Plan, container: str) -> bool:
+    wanted = plan.video.upright_sar
+    if container in ("matroska", "webm") and plan.delivery.codec in ENCODERS_WITHOUT_ASPECT:
+        return abs(sar - wanted) * plan.width_px <= 1  # Matroska states the width to be shown, in whole pixels
+    return sar == wanted
 
 
 def _check_times(times: list[Fraction], plan: Plan, frames: FrameTable, tolerance: Fraction) -> None:

@@ -67,6 +67,7 @@ class SegmentWriter:
             context.codec_tag = encoding.tag
         context.options = encoder_options(encoding)
         context.flags |= int(av.codec.context.Flags.bitexact)
+        self._color = color
         if color is not None:
             context.colorspace = _MATRIX_CODES[color.matrix]
             context.color_range = _RANGE_CODES[color.range]
@@ -92,6 +93,11 @@ class SegmentWriter:
         out = to_av(frame)
         if out.format.name != self._stream.codec_context.pix_fmt:
             out = out.reformat(format=self._stream.codec_context.pix_fmt)  # planar RGB packed, nothing else
+        if self._color is not None:  # prores_ks asks the frames, the others the encoder
+            out.colorspace = _MATRIX_CODES[self._color.matrix]
+            out.color_range = _RANGE_CODES[self._color.range]
+            out.color_primaries = self._color.primaries
+            out.color_trc = self._color.transfer
         out.pts = self.frame_count
         out.time_base = self._stream.codec_context.time_base
         self.frame_count += 1
@@ -153,6 +159,12 @@ def encoder_options(encoding: Encoding) -> dict[str, str]:
 def encoder_versions() -> tuple[tuple[str, str], ...]:
     """Builds that decide an encoder's bytes, for the fingerprint."""
     return (("pyav", av.__version__), ("libavcodec", ".".join(map(str, av.library_versions["libavcodec"]))))
+
+
+def raise_if_stderr_says_full(path: Path, stderr: bytes) -> None:
+    """Raises HostCapacity if the ffmpeg command said that there is no space for `path`."""
+    if any(os.strerror(number).encode() in stderr for number in DISK_IS_FULL):
+        raise HostCapacity(f"no space left for {path.name} in {path.parent}; free some or set another work folder")
 
 
 def raise_if_disk_is_full(path: Path, error: Exception) -> None:

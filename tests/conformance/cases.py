@@ -1,6 +1,7 @@
 """Every case, trait by trait: the table of docs/conformance.md."""
 
-from typing import Literal
+from dataclasses import replace
+from typing import Any
 
 from . import sources as made
 from . import sources_of_streams as streams
@@ -32,7 +33,9 @@ def _pictures() -> list[Case]:
     trait = "sample aspect ratio"
     for suffix in (".mp4", ".mov", ".mkv"):
         cases.append(Case(trait, f"128:117, {suffix[1:]}", made.x264("-vf", "setsar=128/117", suffix=suffix), suffix))
-    cases.append(Case(trait, "16:11", made.x264("-vf", "setsar=16/11"), ".webm", "av1"))
+    cases.append(
+        Case(trait, "16:11", made.x264("-vf", "setsar=16/11"), ".webm", "av1", expected=Expected(whole_pixels=True))
+    )
     cases.append(
         Case(
             trait,
@@ -43,9 +46,11 @@ def _pictures() -> list[Case]:
             expected=Expected(pixel_format="yuv422p10le"),
         )
     )
-    cases.append(Case(trait, "16:11", made.x264("-vf", "setsar=16/11"), ".mkv", "ffv1"))
+    cases.append(
+        Case(trait, "16:11", made.x264("-vf", "setsar=16/11"), ".mkv", "ffv1", expected=Expected(whole_pixels=True))
+    )
     trait = "odd size"
-    odd = {"size": (67, 45)}
+    odd: dict[str, Any] = {"size": (67, 45)}
     cases += [
         Case(trait, "67×45, 4:4:4", made.x264(pixel_format="yuv444p", **odd), is_quick=True),
         Case(
@@ -86,7 +91,8 @@ def _samples() -> list[Case]:
         Case(trait, "yuv420p10le", made.x264(pixel_format="yuv420p10le"), ".webm", "av1"),
         Case(trait, "yuv420p12le", twelve, expected="H.264 holds at most 10 bits"),
         Case(trait, "yuv420p12le", twelve, ".mp4", "av1", expected="AV1 holds at most 10 bits"),
-        Case(trait, "yuv420p12le", twelve, ".mov", "prores", expected="ProRes holds at most 10 bits"),
+        Case(trait, "yuv420p12le", twelve, ".mov", "prores", expected=Expected(pixel_format="yuv422p10le"),
+             warnings=("12 bits become 10",)),
         Case(trait, "yuv444p", made.x264(pixel_format="yuv444p"), ".mp4", "av1", expected="AV1 is written with 4:2:0 chroma only"),
         Case(trait, "yuv444p", made.x264(pixel_format="yuv444p"), ".mov", "prores", ("--prores-profile", "lt"),
              Expected(pixel_format="yuv422p10le"), ("chroma is halved to 4:2:2",)),
@@ -111,10 +117,10 @@ def _samples() -> list[Case]:
              expected=Expected(pixel_format="yuv444p16le")),
     ]  # fmt: skip
     trait = "transparency"
-    lost = ("transparency of",)
+    lost = ("transparency is not kept",)
     cases += [
         Case(trait, "ProRes 4444", made.transparent(".mov", "-c:v", "prores_ks", "-pix_fmt", "yuva444p10le"), ".mov", "prores",
-             expected=Expected(pixel_format="yuv444p12le"), warnings=lost),
+             expected=Expected(pixel_format="yuv444p12le"), warnings=(*lost, "12 bits become 10")),
         Case(trait, "PNG", made.transparent(".mov", "-c:v", "png", "-pix_fmt", "rgba"), expected=rgb, warnings=lost, is_quick=True),
         Case(trait, "VP9", made.transparent(".webm", "-c:v", "libvpx-vp9", "-pix_fmt", "yuva420p"), expected=Expected(pixel_format="yuv420p"), warnings=lost),
         Case(trait, "FFV1", made.transparent(".mkv", "-c:v", "ffv1", "-pix_fmt", "yuva422p"), ".mkv", expected=Expected(pixel_format="yuv422p"), warnings=lost),
@@ -125,12 +131,12 @@ def _samples() -> list[Case]:
 def _colors() -> list[Case]:
     trait = "colour"
     names = {
-        "BT.601, PAL": made.color("bt470bg", "bt470bg", "gamma28"),
+        "BT.601, PAL": made.color("bt470bg", "bt470bg", "bt470bg"),
         "BT.601, NTSC": made.color("smpte170m", "smpte170m", "smpte170m"),
         "BT.709": made.color("bt709", "bt709", "bt709"),
         "BT.709, full range": made.color("bt709", "bt709", "bt709", "pc"),
         "SMPTE 240M": made.color("smpte240m", "smpte240m", "smpte240m"),
-        "FCC": made.color("fcc", "bt470m", "gamma22"),
+        "FCC": made.color("fcc", "bt470m", "bt470m"),
         "BT.2020": made.color("bt2020nc", "bt2020", "bt2020-10"),
     }
     targets = {"h264": ".mp4", "hevc": ".mov", "av1": ".webm", "ffv1": ".mkv"}
@@ -154,7 +160,7 @@ def _colors() -> list[Case]:
         Case(trait, "nothing is stated, HD", made.x264(frames=6, size=(1280, 64))),
         Case(trait, "MJPEG, full range by its nature", made.coded(".avi", "-c:v", "mjpeg", "-q:v", "2", "-pix_fmt", "yuvj420p"),
              expected=Expected(pixel_format="yuv420p")),
-        Case(trait, "YCgCo", made.x264("-vf", "setparams=colorspace=ycgco", "-colorspace", "ycgco"), expected="colour matrix 8 (H.273) is not supported"),
+        Case(trait, "YCgCo", made.x264("-x264-params", "colormatrix=YCgCo"), expected="colour matrix 8 (H.273) is not supported"),
     ]  # fmt: skip
     trait = "HDR"
     hdr10 = made.x265(*made.BT2020_PQ, params=made.MASTERING)
@@ -186,13 +192,13 @@ def _fields() -> list[Case]:
         Case(trait, "H.264, top first", h264, expected=deinterlaced, warnings=done),
         Case(trait, "H.264, bottom first", h264_bottom, ".mkv", expected=deinterlaced, warnings=done),
         Case(trait, "H.264, left woven", h264, options=("--deinterlace", "off"), warnings=("upscaled as they are, woven",), is_quick=True),
-        Case(trait, "DV, PAL", made.coded(".dv", "-s", "720x576", "-c:v", "dvvideo", "-pix_fmt", "yuv420p", frames=6, rate=25),
-             expected=Expected(pictures="count alone"), warnings=("6 of 6 frames are interlaced",)),
+        Case(trait, "DV, PAL", made.coded(".dv", "-s", "720x576", "-c:v", "dvvideo", "-pix_fmt", "yuv420p", "-r", "25", frames=6, rate=25),
+             expected=COUNT_ALONE, warnings=("6 of 6 frames are interlaced",)),
         Case(trait, "progressive, then interlaced", made.becomes_interlaced, expected=Expected(pictures="count alone", times="increasing"),
-             warnings=("36 of 72 frames are interlaced", "had no time of their own")),
+             warnings=("36 of 71 frames are interlaced", "had no time of their own")),
         Case("telecine", "hard, MPEG-2", made.telecined, expected=deinterlaced,
              warnings=("120 of 120 frames are interlaced", "telecined film (3:2 pulldown)"), is_quick=True),
-        Case("telecine", "soft, MPEG-2", made.soft_telecined, ".mkv", warnings=("repeated fields (soft telecine)",)),
+        Case("telecine", "soft, H.264", made.soft_telecined, ".mkv", warnings=("repeated fields (soft telecine)",)),
     ]  # fmt: skip
 
 
@@ -218,9 +224,8 @@ def _times() -> list[Case]:
         Case(trait, "picture 0.74 s late, mkv", times.delayed(".mkv", picture="0.74"), ".mkv"),
         Case(trait, "sound 0.74 s late, mp4", times.delayed(".mp4", sound="0.74")),
         Case(trait, "sound 0.74 s late, ts", times.delayed(".ts", sound="0.74"), expected=Expected(audio_framing=True)),
-        Case(trait, "negative times, nut", times.negative(".nut")),
-        Case(trait, "negative times, nut", times.negative(".nut"), ".mkv"),
-        Case(trait, "negative times, mp4", times.negative(".mp4")),
+        Case(trait, "negative times, mp4", times.negative, is_quick=True),
+        Case(trait, "negative times, mp4", times.negative, ".mkv"),
     ]
     trait = "clock"
     mp2 = ("-c:v", "mpeg2video", "-q:v", "2")
@@ -275,7 +280,7 @@ def _damage() -> list[Case]:
         Case(trait, "flipped bytes, MPEG-2 in TS", times.flipped(mpeg2_ts), expected=DAMAGED, warnings=(damaged,)),
         Case(trait, "a hole, MPEG-2 in TS", times.with_a_hole(mpeg2_ts), expected=DAMAGED, warnings=(damaged,)),
         Case(trait, "cut off, Matroska", times.truncated(made.x264(suffix=".mkv", frames=60), keep=0.6), ".mkv", expected=DAMAGED, warnings=(short,)),
-        Case(trait, "cut off, TS", times.truncated(h264_ts, keep=0.6), expected=DAMAGED, warnings=(damaged,)),
+        Case(trait, "cut off, TS", times.truncated(h264_ts, keep=0.6), expected=replace(DAMAGED, audio_framing=True)),
         Case(trait, "cut off, MP4 with its index first", times.truncated(times.indexed_first, keep=0.6), expected=DAMAGED, warnings=(short,)),
         Case(trait, "cut off, MP4 with its index last", times.truncated(h264, keep=0.6), expected="is not a video file that can be read"),
         Case("resolution change", "MPEG-2 in TS", times.changes_its_size, expected="changes from 64×48 yuv420p to 96×48"),
@@ -286,18 +291,21 @@ def _damage() -> list[Case]:
 def _streams() -> list[Case]:
     trait = "other streams"
     rich_mp4, rich_mkv = streams.rich(".mp4"), streams.rich(".mkv", text="srt")
-    to_text = Expected(converted={3: "subrip", 4: "subrip"})
+    to_text = Expected(converted={3: "srt", 4: "srt"})
     to_mov = Expected(converted={3: "mov_text", 4: "mov_text"})
-    to_web = Expected(converted={1: "opus", 2: "opus", 3: "webvtt", 4: "webvtt"})
+    to_web = Expected(
+        converted={1: "opus", 2: "opus", 3: "webvtt", 4: "webvtt"}, lost_dispositions=frozenset({"comment"})
+    )
     srt, text = ("from mov_text to srt",) * 2, ("to mov_text",) * 2
     cases = [
         Case(trait, "2 sounds, 2 subtitles, chapters, tags, mp4", rich_mp4, ".mp4", is_quick=True),
-        Case(trait, "2 sounds, 2 subtitles, chapters, tags, mp4", rich_mp4, ".mov"),
+        Case(trait, "2 sounds, 2 subtitles, chapters, tags, mp4", rich_mp4, ".mov",
+             expected=Expected(lost_dispositions=frozenset({"comment", "forced"})), warnings=("disposition comment left out", "disposition forced left out")),
         Case(trait, "2 sounds, 2 subtitles, chapters, tags, mp4", rich_mp4, ".mkv", expected=to_text, warnings=srt),
         Case(trait, "2 sounds, 2 subtitles, chapters, tags, mkv", rich_mkv, ".mkv", is_quick=True),
         Case(trait, "2 sounds, 2 subtitles, chapters, tags, mkv", rich_mkv, ".mp4", expected=to_mov, warnings=text),
         Case(trait, "2 sounds, 2 subtitles, chapters, tags, mkv", rich_mkv, ".webm", "av1", expected=to_web,
-             warnings=("to opus",) * 2 + ("to webvtt",) * 2, is_quick=True),
+             warnings=(*("to opus",) * 2, *("to webvtt",) * 2, "disposition comment left out"), is_quick=True),
         Case(trait, "fonts and styled subtitles", streams.with_fonts, ".mkv", is_quick=True),
         Case(trait, "fonts and styled subtitles", streams.with_fonts, ".mp4",
              expected=Expected(left_out=frozenset({3}), converted={2: "mov_text"}), warnings=("to mov_text", "stream 3 (attachment) is left out")),
@@ -341,10 +349,11 @@ def _streams() -> list[Case]:
         Case(trait, "PCM, 24 bits", sound(".mov", "-c:a", "pcm_s24le"), ".mkv"),
         Case(trait, "FLAC, 5.1", sound(".mkv", "-c:a", "flac", "-af", "pan=5.1|c0=c0|c1=c0|c2=c0|c3=c0|c4=c0|c5=c0"), ".mkv"),
         Case(trait, "PCM, 3 channels in no order", sound(".nut", "-c:a", "pcm_s16le", "-af", "aformat=channel_layouts=3c,pan=3c|c0=c0|c1=c0|c2=c0"), ".webm", "av1",
-             expected=to_opus, warnings=("to opus: webm cannot hold it",), is_quick=True),
+             expected=to_opus, warnings=("to opus: webm cannot hold it; its channels are taken to be 3.0",), is_quick=True),
         Case(trait, "PCM, 3 channels in no order", sound(".nut", "-c:a", "pcm_s16le", "-af", "pan=3c|c0=c0|c1=c0|c2=c0"), ".mkv"),
         Case(trait, "A-law", sound(".mov", "-c:a", "pcm_alaw", "-ar", "8000"), ".mp4", expected=to_aac, warnings=("to aac: mp4 cannot hold it",)),
-        Case(trait, "WMA", sound(".asf", "-c:a", "wmav2", "-ar", "44100"), ".mkv"),
+        Case(trait, "WMA", sound(".asf", "-c:v", "wmv2", "-q:v", "2", "-c:a", "wmav2", "-ar", "44100"), ".mkv",
+             expected=to_flac, warnings=("from wmav2 to flac: matroska cannot hold it",)),
     ]  # fmt: skip
     return cases
 
@@ -353,7 +362,7 @@ def _codecs() -> list[Case]:
     trait = "codec read"
     eight = ("-pix_fmt", "yuv420p")
     quality = ("-q:v", "2", *eight)
-    sources = {
+    sources: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {
         "MPEG-1": (".mpg", ("-c:v", "mpeg1video", *quality), {"rate": 25}),
         "MPEG-4": (".mp4", ("-c:v", "mpeg4", "-bf", "2", *quality), {}),
         "MS-MPEG-4": (".avi", ("-c:v", "msmpeg4", *quality), {}),
@@ -392,8 +401,7 @@ def _codecs() -> list[Case]:
     cases = []
     for name, (suffix, options, traits) in sources.items():
         expected, warnings = exceptions.get(name, (Expected(), ()))
-        audio: dict[str, Literal["aac"] | None] = {}
-        source = made.coded(suffix, *options, **{"frames": 24, **audio, **traits})
+        source = made.coded(suffix, *options, **{"frames": 24, **traits})
         cases.append(Case(trait, f"{name} ({suffix[1:]})", source, ".mkv", expected=expected, warnings=warnings))
     cases.append(
         Case(

@@ -108,7 +108,7 @@ def read_file(path: Path) -> File:
     """Reads every packet."""
     with av.open(f"file:{path}", metadata_errors="replace") as container:
         streams = [_stream(stream) for stream in container.streams]
-        timecodes = [stream.metadata.get("timecode") for stream in container.streams]
+        timecodes = [stream.metadata.get("timecode") or stream.metadata.get("TIMECODE") for stream in container.streams]
         try:
             for packet in container.demux():
                 if packet.size:
@@ -119,12 +119,14 @@ def read_file(path: Path) -> File:
             pass  # a damaged file: what can be read is what there is
         return File(
             container=container.format.name,
-            start_seconds=Fraction(container.start_time or 0, av.time_base),
+            start_seconds=min(
+                (time for stream in streams for time in stream.times if time is not None), default=Fraction(0)
+            ),
             streams=streams,
             chapters=[
                 (
-                    chapter["start"] * Fraction(chapter["time_base"]),
-                    chapter["end"] * Fraction(chapter["time_base"]),
+                    chapter["start"] * Fraction(chapter["time_base"] or 0),
+                    chapter["end"] * Fraction(chapter["time_base"] or 0),
                     chapter["metadata"].get("title", ""),
                 )
                 for chapter in container.chapters()

@@ -40,7 +40,10 @@ def make_copying_network(path: Path) -> Path:
 def run_case(case: Case, sr: Commands, network: Path) -> Outcome:
     """Makes the source in a folder of its own, runs the command in that of `sr`, and looks at what it leaves there."""
     with tempfile.TemporaryDirectory() as folder:
-        source = case.make_source(Path(folder))
+        try:
+            source = case.make_source(Path(folder))
+        except (AssertionError, OSError) as error:
+            return Outcome(case, (Finding("the source could be made", holds=False, detail=str(error)),), "")
         output = f"out{case.suffix}"
         ended = sr.run(*case.arguments(source, output, network))
         left = sorted(path.name for path in sr.folder.iterdir())

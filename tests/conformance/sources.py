@@ -96,7 +96,7 @@ def transparent(suffix: str, *options: str) -> Maker:
 
 def hdr10_plus(folder: Path) -> Path:
     """HEVC whose frames bear a message of SMPTE ST 2094-40, as small as its syntax allows."""
-    make = x265(*BT2020_PQ, suffix=".hevc", params=f"{MASTERING}:repeat-headers=1")
+    make = x265(*BT2020_PQ, suffix=".hevc", params=f"{MASTERING}:repeat-headers=1:bframes=0")
     source = make(folder)
     data = source.read_bytes()
     fields = [
@@ -119,8 +119,9 @@ def hdr10_plus(folder: Path) -> Path:
         escaped.append(byte)
     unit = b"\0\0\0\1" + bytes([39 << 1, 1]) + escaped  # a prefix SEI
     source.write_bytes(_before_each_picture(data, unit))
-    ffmpeg("-r", "6", "-i", source.name, "-c", "copy", "clip.mkv", folder=folder)
-    return folder / "clip.mkv"
+    stamps = "setts=pts=N*200000:dts=N*200000:duration=200000:time_base=1/1200000"
+    ffmpeg("-i", source.name, "-c", "copy", "-bsf:v", stamps, "clip.mp4", folder=folder)
+    return folder / "clip.mp4"
 
 
 def _before_each_picture(stream: bytes, unit: bytes) -> bytes:
@@ -172,5 +173,5 @@ def soft_telecined(folder: Path) -> Path:
     steps = "setpts='(floor(N/2)*5+mod(N,2)*2)*1001/60000/TB'"
     base(folder, frames=48)
     ffmpeg("-i", "base.mkv", "-vf", f"settb=1/60000,{steps}", "-fps_mode", "passthrough", "-enc_time_base", "1/60000",
-           "-c:v", "mpeg2video", "-q:v", "2", "-bf", "0", "-r", "30000/1001", "clip.mkv", folder=folder)  # fmt: skip
-    return folder / "clip.mkv"
+           "-c:v", "libx264", "-crf", "8", "-pix_fmt", "yuv420p", "-bf", "0", "clip.mp4", folder=folder)  # fmt: skip
+    return folder / "clip.mp4"

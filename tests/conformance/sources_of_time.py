@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import av
-
 from tests.clips import make_clip
 
 from .sources import Maker, base, coded, copied, ffmpeg, x264
@@ -37,25 +35,21 @@ def delayed(suffix: str, *, picture: str = "0", sound: str = "0") -> Maker:
     return make
 
 
-def negative(suffix: str) -> Maker:
-    """Its first frames have times before zero."""
-
-    def make(folder: Path) -> Path:
-        make_clip(folder / "plain.mp4", frames=36)
-        path = folder / f"clip{suffix}"
-        with av.open(str(folder / "plain.mp4")) as source, av.open(
-            str(path), "w", container_options={"avoid_negative_ts": "disabled"}
-        ) as target:  # fmt: skip
-            streams = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
-            for packet in source.demux():
-                if packet.size and packet.pts is not None and packet.dts is not None:
-                    back = round(1 / packet.time_base)
-                    packet.pts, packet.dts = packet.pts - back, packet.dts - back
-                    packet.stream = streams[packet.stream_index]
-                    target.mux(packet)
-        return path
-
-    return make
+def negative(folder: Path) -> Path:
+    """MP4 whose first frames have times before zero, and no edit list to say so: composition offsets less than none."""
+    make_clip(folder / "plain.mp4", frames=36, audio=None)
+    data = bytearray((folder / "plain.mp4").read_bytes())
+    data[data.index(b"edts") : data.index(b"edts") + 4] = b"free"
+    place = data.index(b"ctts") + 4
+    count = int.from_bytes(data[place + 4 : place + 8], "big")
+    data[place] = 1  # the version in which offsets have a sign
+    offsets = [place + 12 + 8 * entry for entry in range(count)]
+    step = min(int.from_bytes(data[offset : offset + 4], "big") for offset in offsets)
+    for offset in offsets:
+        value = int.from_bytes(data[offset : offset + 4], "big") - 4 * step
+        data[offset : offset + 4] = value.to_bytes(4, "big", signed=True)
+    (folder / "clip.mp4").write_bytes(data)
+    return folder / "clip.mp4"
 
 
 def wrapped(suffix: str, *options: str) -> Maker:
