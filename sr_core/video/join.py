@@ -71,6 +71,9 @@ def join(
     try:
         with ExitStack() as stack:
             original = stack.enter_context(open_source(source))
+            tags = content_tags(original.metadata)
+            if container in ("mp4", "mov") and "creation_time" in tags:
+                del options["fflags"]  # their muxer would leave out the time as well as its own name
             out = av.open(str(output), "w", format=container, container_options=options)
             stack.callback(out.close)
             template = stack.enter_context(open_source(segments[0][1])).streams.video[0]
@@ -78,7 +81,6 @@ def join(
                 out, original, plan, container=container, source=source, folder=output.parent, stack=stack
             )
             streams.add_all(template)
-            tags = content_tags(original.metadata)
             out.metadata.update(tags)
             chapters = original.chapters()
             has_chapters = bool(chapters)

@@ -108,7 +108,7 @@ def read_file(path: Path) -> File:
     """Reads every packet."""
     with av.open(f"file:{path}", metadata_errors="replace") as container:
         streams = [_stream(stream) for stream in container.streams]
-        timecodes = [stream.metadata.get("timecode") or stream.metadata.get("TIMECODE") for stream in container.streams]
+        timecodes = [_lowered(stream.metadata).get("timecode") for stream in container.streams]
         try:
             for packet in container.demux():
                 if packet.size:
@@ -131,8 +131,8 @@ def read_file(path: Path) -> File:
                 )
                 for chapter in container.chapters()
             ],
-            tags={name.lower(): value for name, value in container.metadata.items()},
-            timecode=next(filter(None, [*timecodes, container.metadata.get("timecode")]), None),
+            tags=_lowered(container.metadata),
+            timecode=next(filter(None, [*timecodes, _lowered(container.metadata).get("timecode")]), None),
         )
 
 
@@ -141,7 +141,7 @@ def _stream(stream: Any) -> Stream:
     context = stream.codec_context
     name = context.name if context is not None else str(getattr(stream, "name", None) or stream.type)
     is_sound = stream.type == "audio"
-    tags = {name.lower(): value for name, value in stream.metadata.items()}
+    tags = _lowered(stream.metadata)
     language = tags.get("language")
     return Stream(
         index=stream.index,
@@ -154,6 +154,11 @@ def _stream(stream: Any) -> Stream:
         sound=(context.sample_rate, context.layout.nb_channels) if is_sound else None,
         size_px=context.width * context.height if stream.type == "video" else 0,
     )
+
+
+def _lowered(tags: dict[str, str]) -> dict[str, str]:
+    """Matroska writes the names of tags in capitals."""
+    return {name.lower(): value for name, value in tags.items()}
 
 
 def read_frames(path: Path, index: int) -> Iterator[av.VideoFrame]:

@@ -16,6 +16,9 @@ from .case import Case
 from .checks import Finding, check
 
 
+_TIMEOUT_SECONDS = 900
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What came of a case."""
@@ -45,7 +48,7 @@ def run_case(case: Case, sr: Commands, network: Path) -> Outcome:
         except (AssertionError, OSError) as error:
             return Outcome(case, (Finding("the source could be made", holds=False, detail=str(error)),), "")
         output = f"out{case.suffix}"
-        ended = sr.run(*case.arguments(source, output, network))
+        ended = sr.start(*case.arguments(source, output, network)).wait(seconds=_TIMEOUT_SECONDS)
         left = sorted(path.name for path in sr.folder.iterdir())
         try:
             if isinstance(case.expected, str):

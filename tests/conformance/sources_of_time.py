@@ -64,18 +64,6 @@ def hours(count: int) -> Maker:
     return plain(".mp4", frames=count, times=[index * 36000 for index in range(count)], rate=1, audio=None)
 
 
-def many(count: int) -> Maker:
-    """So many tiny frames."""
-
-    def make(folder: Path) -> Path:
-        source = f"testsrc2=s=32x16:r=25:d={count / 25}"
-        ffmpeg("-f", "lavfi", "-i", source, "-c:v", "libx264", "-preset", "ultrafast", "-crf", "8", "-pix_fmt", "yuv420p",
-               "clip.mp4", folder=folder)  # fmt: skip
-        return folder / "clip.mp4"
-
-    return make
-
-
 def changes_its_size(folder: Path) -> Path:
     """A transport stream whose picture grows on the way."""
     parts = [
