@@ -58,16 +58,16 @@ def test_the_same_input_twice_at_once_gives_one_result_and_afterwards_costs_no_w
     assert [request for attempt in attempts for request, _ in attempt.requests if request.is_write] == []
 
 
-def test_a_batch_of_five_in_which_one_fails(cloud: LocalCloud, tmp_path: Path) -> None:
-    # Given a manifest of four clips and one address where nothing lies
-    expected, entries = {}, []
-    for number in range(5):
-        clip = make_clip(tmp_path / f"{number}.mp4", seed=number)
-        source = cloud.upload(clip, f"batch/{number}.mp4")
-        entries.append({"input": source + (".missing" if number == 3 else ""), "settings": SETTINGS})
-        if number != 3:
-            (tmp_path / str(number)).mkdir()
-            expected[source] = sr_run(clip, tmp_path / str(number))
+def test_a_batch_of_five_in_which_one_fails(cloud: LocalCloud, clip: Path, expected: bytes, tmp_path: Path) -> None:
+    # Given a manifest of four clips, of two different contents, and one address where nothing lies
+    other = make_clip(tmp_path / "other.mp4", seed=1)
+    wanted: dict[str, bytes] = {}
+    entries = []
+    for number, (content, result) in enumerate([(clip, expected), (other, sr_run(other, tmp_path))] * 2):
+        source = cloud.upload(content, f"batch/{number}.mp4")
+        wanted[source] = result
+        entries.append({"input": source, "settings": SETTINGS})
+    entries.insert(3, {"input": f"s3://{cloud.bucket('Input')}/batch/missing.mp4"})
     manifest = tmp_path / "manifest.json"
     manifest.write_text(json.dumps(entries))
 
@@ -83,4 +83,4 @@ def test_a_batch_of_five_in_which_one_fails(cloud: LocalCloud, tmp_path: Path) -
     assert "InputNotFound" in results[3]["cause"]
     for result in results:
         if result["status"] == "SUCCEEDED":
-            assert cloud.read(result["result"]["output"]) == expected[result["request"]["input"]]
+            assert cloud.read(result["result"]["output"]) == wanted[result["request"]["input"]]

@@ -27,7 +27,7 @@ def take_away(cloud: LocalCloud) -> Iterator[TakeAway]:
         ]
         (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
         document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-        kept = [statement for statement in document["Statement"] if statement["Sid"] != sid]
+        kept = [statement for statement in document["Statement"] if statement.get("Sid") != sid]
         assert len(kept) == len(document["Statement"]) - 1
         before.append((role, name, document))
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document | {"Statement": kept}))

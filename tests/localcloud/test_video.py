@@ -41,8 +41,9 @@ def test_the_deployed_pipeline_makes_what_sr_run_makes(plain: LocalCloud, runs: 
     assert [receipt.frame_count for receipt in run.receipts(Stage.UPSCALE)] == list(SEGMENT_FRAMES)
     assert sum(receipt.frame_count for receipt in run.receipts(Stage.UPSCALE)) == FRAMES
 
-    # and no job asked for anything that its role does not allow
+    # and neither a job nor the state machine asked for anything that its role does not allow
     assert plain.edge.denied == []
+    assert [event for event in run.execution.events() if event["type"] == "TaskFailed"] == []
 
 
 @needs_media
