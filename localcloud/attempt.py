@@ -15,7 +15,7 @@ from localcloud.faults import Fault, FaultPlan, Kind, Target
 from localcloud.machines import Machine
 from localcloud.metadata import NOTICE_SECONDS
 from localcloud.policy import Policy
-from localcloud.processes import JobProcess, signal_session, wait
+from localcloud.processes import JobProcess, kill_rest, signal_session, wait
 from localcloud.s3_request import S3Request
 
 EXITED = "Essential container in task exited"
@@ -85,7 +85,7 @@ class Attempt:
         if code is None:
             self._end_with(Outcome(exit_code=137, reason=None, status_reason=TIMED_OUT))
             code = self._stop()
-        signal_session(process, signal.SIGKILL)
+        kill_rest(process)
         self._end_with(Outcome(exit_code=code, reason=None, status_reason=EXITED))
         assert self._verdict is not None, "it has just been given, if it was not before"
         is_known = self._verdict.exit_code is not None or self.machine.is_gone

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import Queue
 from typing import Protocol
@@ -55,9 +56,9 @@ class NewInterpreter:
         return _popen([program, *command], environment=environment, folder=folder, log=log)
 
 
-def exit_with(code: int, *, folder: Path, log: Path) -> JobProcess:
-    """Starts a process that does nothing but exit with this code."""
-    return _popen(["/bin/sh", "-c", f"exit {code}"], environment={}, folder=folder, log=log)
+def exit_with(code: int, *, folder: Path, log: Path, before: str = "") -> JobProcess:
+    """Starts a shell that exits with this code, having done nothing but `before`."""
+    return _popen(["/bin/sh", "-c", f"{before}\nexit {code}"], environment={}, folder=folder, log=log)
 
 
 def _popen(command: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: Path) -> JobProcess:
@@ -102,8 +103,8 @@ class WarmFork:
                 start_new_session=True,
             )
         self._starting = threading.Lock()
-        self._started: Queue[int] = Queue()
-        self._codes: dict[int, int] = {}
+        self._started: Queue[_Forked] = Queue()
+        self._running: dict[int, _Forked] = {}
         self._reader = threading.Thread(target=self._read, name="zygote", daemon=True)
         self._reader.start()
 
@@ -111,8 +112,7 @@ class WarmFork:
         order = {"command": command, "environment": environment, "folder": str(folder), "log": str(log)}
         with self._starting:
             self._channel.sendall(json.dumps(order).encode() + b"\n")
-            pid = self._started.get(timeout=_WARM_UP_SECONDS)
-        return _Forked(pid, self._codes)
+            return self._started.get(timeout=_WARM_UP_SECONDS)
 
     def close(self) -> None:
         """Kills what still runs and ends the zygote."""
@@ -126,18 +126,19 @@ class WarmFork:
             for line in lines:
                 message: dict[str, int] = json.loads(line)
                 if "started" in message:
-                    self._started.put(message["started"])
+                    process = self._running[message["started"]] = _Forked(message["started"])
+                    self._started.put(process)
                 else:
-                    self._codes[message["ended"]] = message["status"]
+                    self._running.pop(message["ended"]).code = message["status"]
 
 
 class _Forked:
-    def __init__(self, pid: int, codes: Mapping[int, int]) -> None:
+    def __init__(self, pid: int) -> None:
         self.pid = pid
-        self._codes = codes
+        self.code: int | None = None
 
     def poll(self) -> int | None:
-        return _container_code(self._codes.get(self.pid))
+        return _container_code(self.code)
 
 
 def _container_code(code: int | None) -> int | None:
@@ -145,13 +146,22 @@ def _container_code(code: int | None) -> int | None:
 
 
 def signal_session(process: JobProcess, number: signal.Signals) -> None:
-    """Sends a signal to everything in the job's session; to nobody if it has ended."""
+    """Sends a signal to everything in the session of a job that runs; to nobody when it has ended."""
+    if process.poll() is not None:
+        return  # its number may be another's by now
     try:
         os.killpg(process.pid, number)
     except (ProcessLookupError, PermissionError):
         # A fork that was killed before it led a session of its own is in its parent's.
-        if process.poll() is None:
+        with suppress(ProcessLookupError):
             os.kill(process.pid, number)
+
+
+def kill_rest(process: JobProcess) -> None:
+    """Kills what a job that has just ended left behind in its session."""
+    for pid in survivors([process.pid]):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def wait(process: JobProcess, *, seconds: float) -> int | None:
@@ -163,8 +173,13 @@ def wait(process: JobProcess, *, seconds: float) -> int | None:
 
 
 def survivors(sessions: Sequence[int]) -> list[int]:
-    """Processes of these sessions that are alive, whoever their parent is now."""
-    wanted, alive = set(sessions), []
+    """Processes that are alive in sessions whose leaders have ended, whoever their parent is now.
+
+    A number is not given to another process while a session bears it; one that leads a session of that number is
+    another job's, or nobody's of ours.
+    """
+    wanted = {session for session in sessions if not Path(f"/proc/{session}").exists()}
+    alive = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal():
             continue

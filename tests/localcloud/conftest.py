@@ -68,6 +68,8 @@ def running_cloud(
 def cloud(running_cloud: LocalCloud) -> Iterator[LocalCloud]:
     """Without faults, and left without anything that runs."""
     running_cloud.fail_with()
+    running_cloud.edge.late.clear()
+    running_cloud.edge.denied.clear()
     yield running_cloud
     running_cloud.end_all_jobs()
     assert running_cloud.survivors() == []
