@@ -158,7 +158,7 @@ def load(path: Path) -> tuple[State, Config]:
     """Reads a checkpoint."""
     checkpoint: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
     config = Config.model_validate(checkpoint["config"])
-    state = begin(config)
+    state = begin(config.model_copy(update={"initial": None}))  # all of it is replaced
     state.network.load_state_dict(checkpoint["network"])
     state.average.load_state_dict(checkpoint["average"])
     state.optimiser.load_state_dict(checkpoint["optimiser"])
