@@ -1,7 +1,7 @@
 # `make` alone lists what there is. Every target sets up what it needs, once, in .venv.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint synth deploy images cloud-demo chaos fuzz bench constraints clean evaluate
+.PHONY: help run test check lint synth deploy images cloud-demo chaos fuzz conformance bench constraints clean evaluate
 
 PYTHON ?= python3
 VENV   := .venv
@@ -67,6 +67,9 @@ chaos: $(VENV)/.dev ## the long tests: killed at random moments; a hundred sched
 
 fuzz: $(VENV)/.dev ## five hundred spoilt files: each ends in a result, or in one line about it
 	$(BIN)/python -m tests.hostile.fuzz $(ARGS)
+
+conformance: $(VENV)/.dev ## hold results against sources, trait by trait, and write docs/conformance.md
+	$(BIN)/python -m tests.conformance
 
 bench: $(VENV)/.dev ## measure what bench/README.md claims, on this machine
 	$(BIN)/python -m bench.speed

@@ -1,4 +1,4 @@
-"""`python -m tests.conformance`: runs every case, prints what fails, and writes docs/conformance.md when all was run."""
+"""`python -m tests.conformance`: runs every case, says what fails, and writes docs/conformance.md if it ran all."""
 
 import argparse
 import os

@@ -1,12 +1,15 @@
 """What a case is: a source, what is asked for, and what is expected of the result."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.reference import VIDEO
 
-from .checks import Expected
+from .expected import Expected
 from .sources import Maker
+
+COUNT_ALONE = Expected(pictures="count alone")
+DAMAGED = Expected(pictures="count alone", times="increasing")
 
 Refusal = str
 """A part of the one line that a refusal is."""
@@ -23,7 +26,7 @@ class Case:
     suffix: str = ".mp4"
     codec: str = "h264"
     options: tuple[str, ...] = ()
-    expected: Expected | Refusal = Expected()
+    expected: Expected | Refusal = field(default_factory=Expected)
     warnings: tuple[str, ...] = ()
     """A part of each warning, in any order; there must be no other."""
     is_quick: bool = False

@@ -7,14 +7,14 @@ themselves can be compared. Each function gives findings; one that does not hold
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 
+from .expected import Expected, Finding
 from .reading import FULL_RANGE, File, Picture, Plane, Shown, Stream, read_file, read_frames, read_picture, shown
 
 SCALE = 2
@@ -33,42 +33,6 @@ _OWN_TAGS = re.compile(
     "(bps|number_of_frames|number_of_bytes).*"
 )
 """Tags that speak of a file rather than of its content."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that was looked at."""
-
-    what: str
-    holds: bool
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class Expected:
-    """In what a result may differ from its source."""
-
-    pictures: Literal["same", "deinterlaced", "count alone"] = "same"
-    times: Literal["same", "increasing"] = "same"
-    pixel_format: str | None = None
-    """None: the source's."""
-    left_out: frozenset[int] = frozenset()
-    """Streams of the source that are not in the result."""
-    converted: dict[int, str] = field(default_factory=dict)
-    """Streams of the source and their codec in the result."""
-    lost_dispositions: frozenset[str] = frozenset()
-    lost_tags: frozenset[str] = frozenset()
-    has_chapters: bool = True
-    has_light: bool = True
-    """Whether the source's HDR10 metadata is expected in the result."""
-    limited_range: bool = False
-    """Whether the result's samples are limited whatever the source's are."""
-    whole_pixels: bool = False
-    """Whether the container states the aspect by a width in whole pixels, and the codec does not state it."""
-    audio_framing: bool = False
-    """Whether packets lose the framing of a transport stream on the way (ADTS)."""
-    frame_count: int | None = None
-    """Where the source holds more than is to be shown."""
 
 
 def check(source: Path, output: Path, expected: Expected) -> list[Finding]:

@@ -99,8 +99,20 @@ class File:
         return [stream for stream in self.streams if stream.kind == "video" and not stream.is_picture]
 
 
-_DISPOSITIONS = ("default", "dub", "original", "comment", "lyrics", "karaoke", "forced", "hearing_impaired",
-                 "visual_impaired", "clean_effects", "captions", "descriptions")  # fmt: skip
+_DISPOSITIONS = (
+    "default",
+    "dub",
+    "original",
+    "comment",
+    "lyrics",
+    "karaoke",
+    "forced",
+    "hearing_impaired",
+    "visual_impaired",
+    "clean_effects",
+    "captions",
+    "descriptions",
+)
 _CODEC_NAMES = {"libdav1d": "av1", "libopus": "opus", "libvorbis": "vorbis", "libvpx": "vp8", "libvpx-vp9": "vp9"}
 
 
@@ -223,10 +235,19 @@ def _of_rgb(frame: av.VideoFrame) -> tuple[Plane, tuple[Plane, ...]]:
 
 
 _UNPACKED = {
-    "nv12": "yuv420p", "nv21": "yuv420p", "nv16": "yuv422p", "yuyv422": "yuv422p", "uyvy422": "yuv422p",
-    "yvyu422": "yuv422p", "p010le": "yuv420p10le", "p210le": "yuv422p10le", "y210le": "yuv422p10le",
-    "monoblack": "gray", "monowhite": "gray", "ya8": "gray",
-}  # fmt: skip
+    "nv12": "yuv420p",
+    "nv21": "yuv420p",
+    "nv16": "yuv422p",
+    "yuyv422": "yuv422p",
+    "uyvy422": "yuv422p",
+    "yvyu422": "yuv422p",
+    "p010le": "yuv420p10le",
+    "p210le": "yuv422p10le",
+    "y210le": "yuv422p10le",
+    "monoblack": "gray",
+    "monowhite": "gray",
+    "ya8": "gray",
+}
 
 
 def _of_yuv(frame: av.VideoFrame) -> tuple[Plane, tuple[Plane, ...]]:

@@ -13,8 +13,8 @@ from tests.pipeline.commands import Commands
 from tests.pipeline.network import tensors
 
 from .case import Case
-from .checks import Finding, check
-
+from .checks import check
+from .expected import Finding
 
 _TIMEOUT_SECONDS = 900
 

@@ -154,8 +154,10 @@ INTERLACED_H264 = ("-preset", "veryfast", "-crf", "8", "-x264-params", "tff=1")
 
 def becomes_interlaced(folder: Path) -> Path:
     """A broadcast that switches from progressive to interlaced frames."""
-    for name, make in (("one", coded(".ts", "-r", "25", "-c:v", "mpeg2video", "-q:v", "2", "-pix_fmt", "yuv420p", rate=25)),
-                       ("two", interlaced("mpeg2video", ".ts", *INTERLACED_MPEG2))):  # fmt: skip
+    for name, make in (
+        ("one", coded(".ts", "-r", "25", "-c:v", "mpeg2video", "-q:v", "2", "-pix_fmt", "yuv420p", rate=25)),
+        ("two", interlaced("mpeg2video", ".ts", *INTERLACED_MPEG2)),
+    ):
         make(folder).rename(folder / f"{name}.ts")
     (folder / "clip.ts").write_bytes((folder / "one.ts").read_bytes() + (folder / "two.ts").read_bytes())
     return folder / "clip.ts"
@@ -163,8 +165,19 @@ def becomes_interlaced(folder: Path) -> Path:
 
 def telecined(folder: Path) -> Path:
     """Film in 30 frames a second, by 3:2 pulldown."""
-    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=96x80:r=24000/1001:d=4", "-vf", "telecine=pattern=23", "-c:v", "mpeg2video",
-           *INTERLACED_MPEG2, "clip.mpg", folder=folder)  # fmt: skip
+    ffmpeg(
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=s=96x80:r=24000/1001:d=4",
+        "-vf",
+        "telecine=pattern=23",
+        "-c:v",
+        "mpeg2video",
+        *INTERLACED_MPEG2,
+        "clip.mpg",
+        folder=folder,
+    )
     return folder / "clip.mpg"
 
 
@@ -172,6 +185,24 @@ def soft_telecined(folder: Path) -> Path:
     """Film whose frames last two and three fields in turn."""
     steps = "setpts='(floor(N/2)*5+mod(N,2)*2)*1001/60000/TB'"
     base(folder, frames=48)
-    ffmpeg("-i", "base.mkv", "-vf", f"settb=1/60000,{steps}", "-fps_mode", "passthrough", "-enc_time_base", "1/60000",
-           "-c:v", "libx264", "-crf", "8", "-pix_fmt", "yuv420p", "-bf", "0", "clip.mp4", folder=folder)  # fmt: skip
+    ffmpeg(
+        "-i",
+        "base.mkv",
+        "-vf",
+        f"settb=1/60000,{steps}",
+        "-fps_mode",
+        "passthrough",
+        "-enc_time_base",
+        "1/60000",
+        "-c:v",
+        "libx264",
+        "-crf",
+        "8",
+        "-pix_fmt",
+        "yuv420p",
+        "-bf",
+        "0",
+        "clip.mp4",
+        folder=folder,
+    )
     return folder / "clip.mp4"

@@ -61,11 +61,27 @@ def rich(suffix: str, *, sound: str = "copy", text: str = "mov_text") -> Maker:
         ]
         codecs = ["-c:v", "copy", "-c:a", sound, "-c:s", text]
         tags = [
-            "-metadata:s:v:0", "language=jpn", "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=ger",
-            "-metadata:s:a:1", "title=Kommentar", "-metadata:s:s:0", "language=fre", "-metadata:s:s:1", "language=ger",
-            "-disposition:a:0", "default", "-disposition:a:1", "comment", "-disposition:s:0", "default",
-            "-disposition:s:1", "forced",
-        ]  # fmt: skip
+            "-metadata:s:v:0",
+            "language=jpn",
+            "-metadata:s:a:0",
+            "language=eng",
+            "-metadata:s:a:1",
+            "language=ger",
+            "-metadata:s:a:1",
+            "title=Kommentar",
+            "-metadata:s:s:0",
+            "language=fre",
+            "-metadata:s:s:1",
+            "language=ger",
+            "-disposition:a:0",
+            "default",
+            "-disposition:a:1",
+            "comment",
+            "-disposition:s:0",
+            "default",
+            "-disposition:s:1",
+            "forced",
+        ]
         ffmpeg(*inputs, *maps, *codecs, *tags, f"clip{suffix}", folder=folder)
         return folder / f"clip{suffix}"
 
@@ -103,8 +119,26 @@ def with_cover(suffix: str, picture: str = "cover.png") -> Maker:
 def with_fonts(folder: Path) -> Path:
     """Matroska with styled subtitles and the font that they ask for."""
     _parts(folder)
-    ffmpeg("-i", "plain.mp4", "-i", "text.srt", "-map", "0", "-map", "1", "-c", "copy", "-c:s", "ass", "-attach", "font.ttf",
-           "-metadata:s:t", "mimetype=application/x-truetype-font", "clip.mkv", folder=folder)  # fmt: skip
+    ffmpeg(
+        "-i",
+        "plain.mp4",
+        "-i",
+        "text.srt",
+        "-map",
+        "0",
+        "-map",
+        "1",
+        "-c",
+        "copy",
+        "-c:s",
+        "ass",
+        "-attach",
+        "font.ttf",
+        "-metadata:s:t",
+        "mimetype=application/x-truetype-font",
+        "clip.mkv",
+        folder=folder,
+    )
     return folder / "clip.mkv"
 
 
@@ -115,8 +149,23 @@ def with_two_pictures(suffix: str, *, default: int) -> Maker:
         _parts(folder)
         other = 1 - default
         flags = [f"-disposition:v:{default}", "default", f"-disposition:v:{other}", "0"]
-        ffmpeg("-i", "plain.mp4", "-i", "other.mp4", "-map", "0:v", "-map", "1:v", "-map", "0:a", "-c", "copy", *flags,
-               f"clip{suffix}", folder=folder)  # fmt: skip
+        ffmpeg(
+            "-i",
+            "plain.mp4",
+            "-i",
+            "other.mp4",
+            "-map",
+            "0:v",
+            "-map",
+            "1:v",
+            "-map",
+            "0:a",
+            "-c",
+            "copy",
+            *flags,
+            f"clip{suffix}",
+            folder=folder,
+        )
         return folder / f"clip{suffix}"
 
     return make

@@ -28,8 +28,24 @@ def delayed(suffix: str, *, picture: str = "0", sound: str = "0") -> Maker:
 
     def make(folder: Path) -> Path:
         make_clip(folder / "plain.mp4", frames=36)
-        ffmpeg("-itsoffset", picture, "-i", "plain.mp4", "-itsoffset", sound, "-i", "plain.mp4", "-map", "0:v", "-map", "1:a",
-               "-c", "copy", f"clip{suffix}", folder=folder)  # fmt: skip
+        ffmpeg(
+            "-itsoffset",
+            picture,
+            "-i",
+            "plain.mp4",
+            "-itsoffset",
+            sound,
+            "-i",
+            "plain.mp4",
+            "-map",
+            "0:v",
+            "-map",
+            "1:a",
+            "-c",
+            "copy",
+            f"clip{suffix}",
+            folder=folder,
+        )
         return folder / f"clip{suffix}"
 
     return make
@@ -54,9 +70,21 @@ def negative(folder: Path) -> Path:
 
 def wrapped(suffix: str, *options: str) -> Maker:
     """A clock of 33 bits that begins anew two seconds in."""
-    make = coded(suffix, *options, "-output_ts_offset", str(2**33 / 90000 - 2), "-pix_fmt", "yuv420p", "-c:a", "mp2",
-                 "-ar", "48000", frames=100, rate=25, audio="flac")  # fmt: skip
-    return make
+    return coded(
+        suffix,
+        *options,
+        "-output_ts_offset",
+        str(2**33 / 90000 - 2),
+        "-pix_fmt",
+        "yuv420p",
+        "-c:a",
+        "mp2",
+        "-ar",
+        "48000",
+        frames=100,
+        rate=25,
+        audio="flac",
+    )
 
 
 def hours(count: int) -> Maker:

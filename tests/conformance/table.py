@@ -6,12 +6,13 @@ from .run import Outcome
 
 _HEAD = """# What comes out of what
 
-`make conformance` makes this page: every clip is upscaled by the command itself, with a network that repeats pixels, and
-source and result are compared by a checker that shares no code with the pipeline (`tests/conformance`). It decodes both
-and looks at: the number of frames and each one's time (exact; in Matroska and WebM to the half millisecond), each picture
-(which also tells its orientation), size, sample aspect ratio, subsampling and depth, matrix, range, primaries, transfer,
-HDR10 metadata, every stream with its codec, language, title and dispositions, the bytes and times of every packet that is
-carried, chapters, attachments, timecode, tags, and the warnings: none may be missing and none may be there unannounced.
+`make conformance` makes this page: every clip is upscaled by the command itself, with a network that repeats pixels,
+and source and result are compared by a checker that shares no code with the pipeline (`tests/conformance`). It decodes
+both and looks at: the number of frames and each one's time (exact; in Matroska and WebM to the half millisecond), each
+picture (which also tells its orientation), size, sample aspect ratio, subsampling and depth, matrix, range, primaries,
+transfer, HDR10 metadata, every stream with its codec, language, title and dispositions, the bytes and times of every
+packet that is carried, chapters, attachments, timecode, tags, and the warnings: none may be missing and none may be
+there unannounced.
 
 """
 
