@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -14,11 +14,11 @@ from sr_core.contract import ExitCode, Stage
 from sr_core.layout import receipt_key, receipts_prefix
 from sr_core.manifest import Manifest
 from sr_core.storage import open_store
-from sr_core.types import Receipt
+from sr_core.types import Codec, Receipt
 from tests.clips import make_clip
 
 from .commands import Commands
-from .job import OUTPUT, SEGMENT_FRAMES, WORK_FOLDER, Job, Uninterrupted, submit
+from .job import FAST, OUTPUT, SEGMENT_FRAMES, WORK_FOLDER, Job, Uninterrupted, submit
 from .script import Script
 
 UNEVEN = [index * 10 + (index % 3) * 4 for index in range(60)]
@@ -29,6 +29,9 @@ CLIPS: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
     "variable rate": (".mkv", {"times": UNEVEN}, ()),
     "10 bits": (".mp4", {"pixel_format": "yuv420p10le", "open_gop": True}, ()),
     "HEVC to HEVC": (".mkv", {"codec": "libx265", "open_gop": True}, ("--codec", "hevc")),
+    "to AV1": (".mp4", {"open_gop": True}, ("--codec", "av1")),
+    "to ProRes": (".mov", {"times": UNEVEN}, ("--codec", "prores")),
+    "to FFV1": (".mkv", {"pixel_format": "yuv422p"}, ("--codec", "ffv1")),
     "4:4:4 to tiles": (".mov", {"pixel_format": "yuv444p"}, ("--tile", "32")),
     "one group": (".mkv", {"gop": 60, "codec": "mpeg4", "b_frames": 1}, ()),
 }
@@ -221,7 +224,25 @@ def test_receipts_that_do_not_hold_are_set_aside(
     assert (upscaled / OUTPUT).read_bytes() == uninterrupted.data
 
 
-@pytest.mark.parametrize("codec", ["h264", "hevc"])
+@pytest.mark.parametrize(
+    ("codec", "suffix"), [("hevc", ".mp4"), ("av1", ".webm"), ("prores", ".mov"), ("ffv1", ".mkv")]
+)
+def test_resumed_is_uninterrupted_with_every_codec(codec: str, suffix: str, sr: Commands, job: Job) -> None:
+    arguments = ("run", job.clip, "--model", job.network, "--codec", codec, *FAST)
+    assert sr.run(*arguments, "-o", f"whole{suffix}").code == ExitCode.OK
+
+    # When a job is killed after its first segment and called again
+    script = Script(kill_at=("before", "put segments/00001"))
+    assert sr.run(*arguments, "-o", f"resumed{suffix}", script=script).was_killed
+    again = sr.run(*arguments, "-o", f"resumed{suffix}")
+
+    # Then only the second is upscaled, and nobody can tell
+    assert again.code == ExitCode.OK, again.stderr
+    assert again.journal.frames_upscaled == SEGMENT_FRAMES[1]
+    assert (sr.folder / f"resumed{suffix}").read_bytes() == (sr.folder / f"whole{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize("codec", get_args(Codec))
 def test_an_encoder_does_not_see_what_was_in_memory_before(codec: str) -> None:
     """x264's fastest code once read memory that nobody wrote: a process of some age gave other bytes."""
     fresh = encoded_digests(codec, count=1)
