@@ -35,6 +35,8 @@ def _plan_summary(plan: Plan) -> dict[str, object]:
         "pixel_format": plan.delivery.pixel_format,
         "color": plan.color.model_dump(mode="json"),
         "tile_px": plan.execution.tile_px,
+        "deinterlace": plan.deinterlace,
+        "warnings": list(plan.warnings),
     }
 
 
