@@ -12,6 +12,7 @@ import av
 from sr_core import __version__
 from sr_core.cli.output import show, show_json
 from sr_core.contract import ENV_SCRATCH
+from sr_core.video.confinement import has_landlock
 
 _ENCODERS = ("libx264", "libx265", "libsvtav1", "prores_ks", "ffv1", "h264_nvenc", "hevc_nvenc")
 _PACKAGES = ("av", "boto3", "ffmpeg-python", "numpy", "pydantic", "torch", "safetensors")
@@ -35,6 +36,7 @@ def _machine() -> dict[str, str]:
         "python": sys.version.split()[0],
         "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores",
         "scratch": f"{scratch}, {free:.0f} GB free",
+        "landlock": "readers of media open their own file only" if has_landlock() else "not in this kernel",
         "aws credentials": "in the environment" if "AWS_ACCESS_KEY_ID" in os.environ else "none in the environment",
     }
 
