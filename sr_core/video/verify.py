@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from sr_core.errors import IntegrityError
+from sr_core.errors import InputError, IntegrityError
 from sr_core.timestamps import FrameTable
 from sr_core.types import Plan
 from sr_core.video.aspect import ENCODERS_WITHOUT_ASPECT
@@ -31,7 +31,8 @@ def verify(
     """Checks the streams, the picture's size and tags, the number of frames and each one's time, and all payloads.
 
     `on_packet` is called for every packet; what it raises ends the reading. Returns warnings: which labels and tags
-    the container had no place for. Raises IntegrityError with the first thing that does not hold.
+    the container had no place for. Raises IntegrityError with the first thing that does not hold, and InputError
+    where that is a start before zero, which not every container can say.
     """
     tolerance = MATROSKA_TOLERANCE_SECONDS if container in ("matroska", "webm") else Fraction(0)
     with open_source(path) as result:
@@ -142,6 +143,11 @@ def _check_track(index: int, found: Track, written: Track, tolerance: Fraction) 
     if found.first_seconds is None or written.first_seconds is None:
         return
     if abs(found.first_seconds - written.first_seconds) > tolerance + _SOUND_TOLERANCE_SECONDS:
+        if written.first_seconds < 0:
+            raise InputError(
+                f"stream {index} starts {float(-written.first_seconds):.3f} s before the video's clock does, and the "
+                "output's container cannot say that; choose another one, or a copy of the source made by another tool"
+            )
         raise IntegrityError(f"stream {index} of the result starts at {float(found.first_seconds)} s")
 
 

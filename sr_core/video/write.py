@@ -21,6 +21,10 @@ _MATRIX_CODES = {"rgb": 0, "bt709": 1, "fcc": 4, "bt601": 6, "smpte240m": 7, "bt
 """H.273 matrix coefficients, as written on the output."""
 _RANGE_CODES = {"limited": 1, "full": 2}
 
+_HIGHEST_RATE = Fraction(500)
+"""Matroska counts milliseconds, and a damaged header can say thousands of frames a second. The times in these files
+only give the order, so slower ones do as well."""
+
 DISK_IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """How writing says that there is no space."""
 
@@ -53,6 +57,7 @@ class SegmentWriter:
     ) -> None:
         self.path = path
         self.frame_count = 0
+        rate = min(rate, _HIGHEST_RATE)
         options = {"fflags": "+bitexact"}  # no random identifiers, no version strings
         self._container = av.open(str(path), "w", format="matroska", container_options=options)
         os.environ.setdefault(*_QUIET_SVT)

@@ -2,12 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
+import av
 import pytest
 
 from sr_core.contract import ExitCode
+from sr_core.delivery import lossless_encoding
+from sr_core.video.write import SegmentWriter
+from tests import builders
 from tests.pipeline.commands import Ended, serving
 from tests.pipeline.network import make_network
 from tests.pipeline.script import Journal
@@ -87,3 +92,17 @@ def test_every_verdict_has_its_place_in_the_table(tmp_path: Path) -> None:
     assert "EXIT 1" in text.splitlines()[0]
     assert text.splitlines()[-1].split() == ["all", "2", "3", "0", "1"]
     assert Case(sample=tmp_path / "a.mp4", mutation="cut off", seed=3).name == "cut off 3 of a.mp4"
+
+
+def test_a_rate_that_no_container_can_count_keeps_the_order(tmp_path: Path) -> None:
+    """The carriers between stages count milliseconds; a damaged header can say that there are twelve frames in each."""
+    path = tmp_path / "segment.mkv"
+    encoding = lossless_encoding("yuv420p")
+    with SegmentWriter(path, encoding, width_px=64, height_px=48, rate=Fraction(12000), color=None) as writer:
+        for _ in range(8):
+            writer.write(builders.grey(64, 48))
+
+    with av.open(str(path)) as container:
+        times = [packet.pts for packet in container.demux(video=0) if packet.size]
+
+    assert len(set(times)) == 8
