@@ -160,6 +160,8 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
         for packet in container.demux(stream):
             if packet.size:
                 yield packet
+    except MemoryError:
+        raise  # FFmpeg's is an FFmpegError as well
     except (av.FFmpegError, EOFError):
         return  # scanning ended at the same place
 

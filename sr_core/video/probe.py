@@ -98,6 +98,8 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
                     return frame
             except av.error.InvalidDataError:
                 continue
+    except MemoryError:
+        raise  # FFmpeg's is an FFmpegError as well
     except (av.FFmpegError, EOFError) as error:
         raise InputError(
             f"{path}: the video stream cannot be read ({error}); the file is damaged, {_OR_TOO_LARGE}"
@@ -129,6 +131,8 @@ def _packets(container: InputContainer, stream: Any) -> _Packets:
                 if time is not None:
                     times.append(time)
                 last_duration = packet.duration or last_duration
+    except MemoryError:
+        raise  # FFmpeg's is an FFmpegError as well
     except (av.FFmpegError, EOFError):
         pass  # a truncated file: what was counted so far is what there is
     return _Packets(count, sorted(times), last_duration)

@@ -85,6 +85,8 @@ def _decode(path: Path, stream_index: int = 0) -> Iterator[av.VideoFrame]:
                     yield from packet.decode()
                 except av.error.InvalidDataError:
                     continue
+        except MemoryError:
+            raise  # FFmpeg's is an FFmpegError as well
         except (av.FFmpegError, EOFError):
             return  # the end of a truncated file; a frame that is missing is noticed by the caller
 

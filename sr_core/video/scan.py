@@ -102,6 +102,8 @@ class _Scanner:
                 packet = next(packets)
             except StopIteration:
                 break
+            except MemoryError:
+                raise  # FFmpeg's is an FFmpegError as well
             except (av.FFmpegError, EOFError):
                 self._is_truncated = True
                 break

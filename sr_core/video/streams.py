@@ -166,6 +166,8 @@ class SourceStreams:
                     packet.pts = None if packet.pts is None else packet.pts - shift
                     packet.dts = None if packet.dts is None else packet.dts - shift
                 yield packet.stream_index if index is None else index, packet
+        except MemoryError:
+            raise  # FFmpeg's is an FFmpegError as well
         except (av.FFmpegError, EOFError):
             return  # the rest of a truncated file
 
