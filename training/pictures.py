@@ -47,7 +47,12 @@ def sheet(rows: Mapping[str, Mapping[str, Tensor]], *, magnify: int = 2) -> Imag
 
 
 def curve(points: Sequence[tuple[float, float, float]], *, title: str) -> Image.Image:
-    """Draws (step, loss, PSNR in dB) as two lines over the same steps; at least two points."""
+    """Draws (step, loss, PSNR in dB) as two lines over the same steps.
+
+    Raises ValueError when there are fewer than two points.
+    """
+    if len(points) < 2:
+        raise ValueError(f"{title}: {len(points)} measured steps make no curve; train further, with --stills")
     size, box = (900, 420), (70, 30, 830, 380)
     page = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(page)
@@ -75,12 +80,9 @@ def curve(points: Sequence[tuple[float, float, float]], *, title: str) -> Image.
 
 
 def read_log(path: Path) -> list[tuple[float, float, float]]:
-    """The points of a run's ``log.jsonl`` that have a PSNR. Raises ValueError when there are fewer than two."""
+    """(step, loss, PSNR in dB) of the lines of a run's ``log.jsonl`` that have a PSNR."""
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    points = [(line["step"], line["loss"], line["psnr_db"]) for line in lines if line["psnr_db"] is not None]
-    if len(points) < 2:
-        raise ValueError(f"{path} has {len(points)} measured steps: train further, with --stills")
-    return points
+    return [(line["step"], line["loss"], line["psnr_db"]) for line in lines if line["psnr_db"] is not None]
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -25,6 +25,7 @@ from training.data import Pairs, draw_batch, load_pairs, load_video_pairs, refer
 from training.degrade import sharpened
 from training.evaluate import by_network, mean, score_folder
 from training.initial import start_near_identity, take_over
+from training.pictures import curve, read_log
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -245,6 +246,9 @@ def main(arguments: list[str] | None = None) -> None:
         pairs = read_pairs(config, options.photos, out=options.out)
         stills = options.stills if options.stills.is_dir() else None
         train(config, pairs, options.out, stills=stills, save_every=options.save_every, stop_at=options.stop_at)
+        points = read_log(options.out / "log.jsonl")
+        if len(points) > 1:
+            curve(points, title=options.config.stem).save(options.out / "curve.png")
     except ValidationError as error:
         first = error.errors()[0]
         parser.error(f"{options.config}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
