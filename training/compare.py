@@ -8,7 +8,7 @@ import argparse
 import json
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -139,6 +139,44 @@ def still_crops(
     return rows
 
 
+@dataclass
+class Report:
+    """What was measured so far, for people and for machines."""
+
+    folder: Path
+    lines: list[str] = field(default_factory=lambda: ["# Networks, measured", ""])
+    figures: dict[str, object] = field(default_factory=dict)
+
+    def add_stills(self, found: dict[str, nn.Module], stills: Path, *, scale: int) -> None:
+        """Every set of stills, and crops of two of them."""
+        for folder in sorted(stills.iterdir()):
+            scores = compare_stills(found, folder, scale=scale)
+            self.lines += [f"## x{scale}, {folder.name}: PSNR-Y in dB / SSIM-Y", "", evaluate.table(scores), ""]
+            self.figures[f"x{scale} {folder.name}"] = {name: asdict(evaluate.mean(s)) for name, s in scores.items()}
+        if (stills / "set5").is_dir():
+            rows = still_crops(found, stills / "set5", ("butterfly", "bird"), scale=scale)
+            sheet(rows).save(self.folder / f"stills-x{scale}.png")
+
+    def add_clips(self, found: dict[str, nn.Module], videos: Path, *, scale: int) -> None:
+        """The named clips, what is promised of the video networks, and a crop of each clip."""
+        scores, crops = compare_clips(found, videos, scale=scale, wanted=CLIPS, crfs=CRFS)
+        title = f"## x{scale}, clips reduced and compressed: VMAF / VMAF-NEG / PSNR-Y in dB / flicker in codes"
+        self.lines += [title, "", clips.table(scores), ""]
+        self.figures[f"x{scale} clips"] = {name: asdict(clips.mean(s)) for name, s in scores.items()}
+        for name, entry in shipped().items():
+            if entry.scale == scale and entry.kind == "video":
+                kept = verdict(scores, name, scale=scale)
+                self.figures[f"x{scale} promises of {name}"] = kept
+                self.lines += [f"- {name}: {what}: {'yes' if holds else 'NO'}" for what, holds in kept.items()]
+        self.lines.append("")
+        sheet(crops).save(self.folder / f"clips-x{scale}.png")
+
+    def write(self) -> None:
+        """As Markdown and as JSON."""
+        (self.folder / "report.md").write_text("\n".join(self.lines), encoding="utf-8")
+        (self.folder / "report.json").write_text(json.dumps(self.figures, indent=2) + "\n", encoding="utf-8")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Measures stills and clips at every scale for which networks ship, and writes the report."""
     media = reference_media()
@@ -150,33 +188,15 @@ def main(arguments: list[str] | None = None) -> None:
     if not media.is_dir():
         parser.error(f"no reference media in {media}: name their folder in SR_REFERENCE_MEDIA")
     options.output.mkdir(parents=True, exist_ok=True)
-    lines, report = ["# Networks, measured", ""], {}
+    report = Report(options.output)
     for scale in options.scale or (2, 4):
         found = networks(scale, media)
         if options.only != "clips":
-            for folder in sorted((media / "stills").iterdir()):
-                scores = compare_stills(found, folder, scale=scale)
-                lines += [f"## x{scale}, {folder.name}: PSNR-Y in dB / SSIM-Y", "", evaluate.table(scores), ""]
-                report[f"x{scale} {folder.name}"] = {m: asdict(evaluate.mean(s)) for m, s in scores.items()}
-            names = ("butterfly", "bird") if (media / "stills/set5/butterfly.png").is_file() else ()
-            if names:
-                rows = still_crops(found, media / "stills/set5", names, scale=scale)
-                sheet(rows).save(options.output / f"stills-x{scale}.png")
+            report.add_stills(found, media / "stills", scale=scale)
         if options.only != "stills":
-            scores, crops = compare_clips(found, media / "video", scale=scale, wanted=CLIPS, crfs=CRFS)
-            title = f"## x{scale}, clips reduced and compressed: VMAF / VMAF-NEG / PSNR-Y in dB / flicker in codes"
-            lines += [title, "", clips.table(scores), ""]
-            report[f"x{scale} clips"] = {m: asdict(clips.mean(s)) for m, s in scores.items()}
-            for name, entry in shipped().items():
-                if entry.scale == scale and entry.kind == "video":
-                    kept = verdict(scores, name, scale=scale)
-                    report[f"x{scale} promises of {name}"] = kept
-                    lines += [f"- {name}: {what}: {'yes' if holds else 'NO'}" for what, holds in kept.items()]
-            lines.append("")
-            sheet(crops).save(options.output / f"clips-x{scale}.png")
-    (options.output / "report.md").write_text("\n".join(lines), encoding="utf-8")
-    (options.output / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    print("\n".join(lines))
+            report.add_clips(found, media / "video", scale=scale)
+        report.write()
+    print("\n".join(report.lines))
 
 
 if __name__ == "__main__":
