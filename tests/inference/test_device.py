@@ -35,3 +35,9 @@ def test_a_plan_made_for_a_gpu_is_refused_on_a_machine_without() -> None:
 def test_a_precision_that_was_asked_for_is_kept() -> None:
     assert choose_precision(Settings(precision="fp32"), "cuda") == "fp32"
     assert choose_precision(Settings(), "cuda") == "fp16"
+
+
+def test_a_precision_in_which_a_network_is_wrong_is_neither_chosen_nor_accepted() -> None:
+    assert choose_precision(Settings(), "cuda", safe=("fp32", "bf16")) == "fp32"
+    with pytest.raises(InputError, match=r"wrong in fp16; choose of fp32, bf16"):
+        choose_precision(Settings(precision="fp16"), "cuda", safe=("fp32", "bf16"))
