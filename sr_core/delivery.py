@@ -38,6 +38,8 @@ AV1_PRESETS: Mapping[str, int] = {
 _TEN_BIT_CODECS: tuple[Codec, ...] = ("h264", "av1")
 """Which hold 10 bits at most. ProRes does, too, as it is written here, and yet its own 4444 is read as 12 bits."""
 _X265_FIXED = (f"pools={ENCODER_THREADS}", "frame-threads=2", "log-level=error")
+_X265_NARROW_PX = 128
+"""Below, x265's propagation of block costs (`cutree`) writes beyond its buffer: valgrind shows it at 48×32."""
 _MIN_SIDE_PX: Mapping[Codec, int] = {"h264": 2, "hevc": 16, "av1": 16, "prores": 2, "ffv1": 8}
 _PRORES_TAGS = {"proxy": "apco", "lt": "apcs", "standard": "apcn", "hq": "apch", "4444": "ap4h", "4444xq": "ap4x"}
 """QuickTime's four letters by profile; containers name the profile by them."""
@@ -107,6 +109,8 @@ def delivery_encoding(settings: Settings, video: VideoInfo, *, width_px: int, he
         "hevc": ("libx265", settings.preset, "x265-params", [*_X265_FIXED]),
         "av1": ("libsvtav1", str(AV1_PRESETS[settings.preset]), "svtav1-params", [f"lp={ENCODER_THREADS}"]),
     }[settings.codec]
+    if settings.codec == "hevc" and width_px < _X265_NARROW_PX:
+        parameters.append("cutree=0")
     parameters += _light_parameters(settings.codec, video)
     options = (("crf", str(crf)), ("preset", preset))
     if parameters:

@@ -136,6 +136,13 @@ def test_hdr10_metadata_is_told_to_each_encoder_in_its_own_words() -> None:
     assert "L(1000.00000000,0.00500000):content-light=1000,400" in options["av1"]["svtav1-params"]
 
 
+@pytest.mark.parametrize(("width_px", "is_narrow"), [(48, True), (126, True), (128, False), (1920, False)])
+def test_narrow_hevc_is_encoded_without_what_overruns_a_buffer(width_px: int, is_narrow: bool) -> None:
+    parameters = dict(encoding("hevc", size=(width_px, 64)).options)["x265-params"]
+
+    assert ("cutree=0" in parameters) == is_narrow
+
+
 def test_what_a_master_does_not_keep_is_named() -> None:
     video = builders.video(chroma="444", bit_depth=12, color=builders.color(range="full"), **HDR10)
 
