@@ -26,7 +26,7 @@ HDR10: dict[str, Any] = {
 
 
 def encoding(codec: str, size: tuple[int, int] = (640, 480), settings: Any = None, **traits: Any) -> Encoding:
-    wanted = Settings(codec=codec, **(settings or {}))  # type: ignore[arg-type] # a codec's name
+    wanted = Settings(codec=codec, **(settings or {}))
     return delivery_encoding(wanted, builders.video(**traits), width_px=size[0], height_px=size[1])
 
 
