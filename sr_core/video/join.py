@@ -72,8 +72,6 @@ def join(
         with ExitStack() as stack:
             original = stack.enter_context(open_source(source))
             tags = content_tags(original.metadata)
-            if container in ("mp4", "mov") and "creation_time" in tags:
-                del options["fflags"]  # their muxer would leave out the time as well as its own name
             out = av.open(str(output), "w", format=container, container_options=options)
             stack.callback(out.close)
             template = stack.enter_context(open_source(segments[0][1])).streams.video[0]

@@ -18,6 +18,8 @@ _QUICKTIME_KNOWS = ("fra", "ces", "ron", "slk", "sqi")
 _OWN_TAGS = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration", "handler_name", "vendor_id",
              "software")  # fmt: skip
 """Tags that describe the source file itself, not its content; mkvmerge's statistics begin with an underscore."""
+_NO_CREATION_TIME = ("creation_time", "1970-01-01")
+"""What muxers write that do not know the time."""
 _STATISTICS = ("bps", "number_of_frames", "number_of_bytes", "duration")
 
 
@@ -68,5 +70,8 @@ def content_tags(metadata: dict[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in metadata.items()
-        if name.lower() not in _OWN_TAGS and name.lower().split("-")[0] not in _STATISTICS and not name.startswith("_")
+        if (name.lower(), value[:10]) != _NO_CREATION_TIME
+        and name.lower() not in _OWN_TAGS
+        and name.lower().split("-")[0] not in _STATISTICS
+        and not name.startswith("_")
     }
