@@ -130,7 +130,7 @@ def codecs() -> list[Case]:
 
 def real() -> list[Case]:
     trait = "real clip"
-    return [
+    cases = [
         Case(trait, name, name, suffix, codec, expected=expected, warnings=warnings)
         for name, expected, warnings in (
             ("realshort.mp4", Expected(), ()),
@@ -146,5 +146,8 @@ def real() -> list[Case]:
             ("anomaly_detection.mpg", Expected(), ()),
         )
         for suffix, codec in ((".mp4", "h264"), (".mkv", "hevc"))
-        if codec == "h264" or name not in _LARGE
+        if codec == "h264" or name not in (*_LARGE, "nasa_13013.mp4")
     ]
+    texts = Expected(converted={2: "srt", 5: "srt"})
+    said = ("stream 2 is converted from mov_text to srt", "stream 5 is converted from mov_text to srt")
+    return [*cases, Case(trait, "nasa_13013.mp4", "nasa_13013.mp4", ".mkv", "hevc", expected=texts, warnings=said)]
