@@ -95,6 +95,19 @@ def runs(cloud: LocalCloud, make_runs: Runs) -> Runs:
     return make_runs
 
 
+TOLD_AT_THE_END = pytest.StashKey[list[str]]()
+"""Lines for the end of the session's report."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[TOLD_AT_THE_END] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash[TOLD_AT_THE_END]:
+        terminalreporter.write_line(line)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Many processes take part in each of these tests: on a busy machine they are slow, not stuck."""
     for item in items:

@@ -12,6 +12,7 @@ from localcloud.cloud import LocalCloud
 from localcloud.faults import Kind
 from sr_core.contract import Stage
 
+from .conftest import TOLD_AT_THE_END
 from .runs import FRAMES, SEGMENT_FRAMES, Run, Runs, frames_computed
 from .schedules import SCHEDULES, Schedule
 from .test_interruptions import IN_FLIGHT_FRAMES
@@ -44,12 +45,11 @@ class Figures:
 
 @pytest.fixture(scope="module")
 def figures(request: pytest.FixtureRequest) -> Iterator[Figures]:
+    """Summed up over all schedules, and told at the end of the session."""
     found = Figures()
     yield found
     if os.environ.get("SR_CHAOS"):
-        reporter = request.config.pluginmanager.getplugin("terminalreporter")
-        for line in found.lines():
-            reporter.write_line(f"\n{line}")
+        request.config.stash[TOLD_AT_THE_END].extend(found.lines())
 
 
 @pytest.mark.slow
