@@ -97,7 +97,9 @@ def _pair(streams: list[Any], joined: Joined) -> list[Any]:
 
 
 def _spoken(codec: str) -> str:
-    """The layers of MPEG audio have one number between them in MP4; the packets themselves say which it is."""
+    """The layers of MPEG audio have one number between them in MP4, plain text and SubRip one name in Matroska."""
+    if codec in ("text", "subrip", "srt"):
+        return "text"
     return "MPEG audio" if codec.removesuffix("float") in ("mp1", "mp2", "mp3") else codec
 
 
