@@ -21,6 +21,8 @@ from training.degrade import blurred, quantise, resize
 ENCODERS = {"h264": "libx264", "hevc": "libx265"}
 PRESETS = ("veryfast", "faster", "fast", "medium")
 FRAME_RATE = 25
+LEAST_HEVC_PX = 64
+"""Side of a picture for x265: at 48×32 it writes beyond its memory (seen with x265 4.2; 64×48 is well)."""
 
 
 class VideoDegradation(BaseModel):
@@ -96,8 +98,13 @@ def degrade(photograph: Tensor, kind: VideoDegradation, *, scale: int, seed: int
 def round_trip(
     planes: tuple[Tensor, ...], *, codec: Literal["h264", "hevc"], crf: int, preset: str
 ) -> tuple[Tensor, ...]:
-    """Encodes and decodes a 4:2:0 clip of 8 bits, (N, height, width) uint8 a plane; returns the same form."""
+    """Encodes and decodes a 4:2:0 clip of 8 bits, (N, height, width) uint8 a plane; returns the same form.
+
+    Raises ValueError for HEVC with pictures of less than `LEAST_HEVC_PX` a side.
+    """
     count, height, width = planes[0].shape
+    if codec == "hevc" and min(height, width) < LEAST_HEVC_PX:
+        raise ValueError(f"{width}×{height} is too small for x265: take {LEAST_HEVC_PX} px a side at least, or no HEVC")
     encoder, decoder = av.CodecContext.create(ENCODERS[codec], "w"), av.CodecContext.create(codec, "r")
     assert isinstance(encoder, VideoCodecContext)
     assert isinstance(decoder, VideoCodecContext)

@@ -38,7 +38,7 @@ def photograph() -> Tensor:
     return quantise(picture[0].expand(3, -1, -1))
 
 
-def planes(height: int = 32, width: int = 48, count: int = 5) -> tuple[Tensor, ...]:
+def planes(height: int = 64, width: int = 80, count: int = 5) -> tuple[Tensor, ...]:
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     luma = torch.stack([(x * 3 + y * 2 + 4 * index) % 200 + 20 for index in range(count)]).to(torch.uint8)
     chroma = torch.full((count, height // 2, width // 2), 128, dtype=torch.uint8)
@@ -88,6 +88,11 @@ def test_every_kernel_keeps_a_flat_picture_flat_and_a_ramp_a_ramp(kernel: str) -
     reduced = resize(ramp, scale=Fraction(1, 4), kernel=kernel)[..., 4:-4, 4:-4]
     expected = (torch.arange(16, dtype=torch.float64) * 4 + 1.5)[4:-4]
     assert torch.allclose(reduced, expected.expand_as(reduced), atol=1e-9)
+
+
+def test_x265_is_not_given_pictures_that_it_cannot_take() -> None:
+    with pytest.raises(ValueError, match="48×32 is too small for x265"):
+        round_trip(planes(32, 48), codec="hevc", crf=20, preset="fast")
 
 
 def test_an_unknown_kernel_is_named() -> None:

@@ -122,7 +122,7 @@ VIDEO = VideoDegradation(
     noise=0.5,
     noise_codes=2,
     compressed=0.9,
-    hevc=0.3,
+    hevc=0,
     crf=(18, 30),
 )
 
