@@ -150,7 +150,7 @@ def test_the_catalogue_states_for_each_published_network_who_states_its_sum() ->
     ],
 )
 def test_what_the_catalogue_says_of_a_network_is_what_its_architecture_has(name: str, options: dict[str, int]) -> None:
-    """Asked of spandrel's network of the same tensors, which are never filled."""
+    """Asked of spandrel, given the tensors of BasicSR's network of those sizes."""
     need("spandrel")
     from sr_core.models.published import recognise
     from tests.models.networks import rrdb
