@@ -74,16 +74,15 @@ class Job:
 
     def codec_run(self) -> Run:
         """Measures decoding and encoding, without a network."""
-        return self.measure(self._run_codec)
+        return self._measure(self._run_codec)
 
-    def measure(self, work: Callable[[], object], *, frames: int | None = None) -> Run:
-        """Measures `work`, which is done on `frames` frames; by default all of the clip."""
+    def _measure(self, work: Callable[[], object]) -> Run:
         busy_before, own_before, started = busy_seconds(), _own_seconds(), time.monotonic()
         work()
         seconds = time.monotonic() - started
         own = _own_seconds() - own_before
         others = max(0.0, busy_seconds() - busy_before - own)
-        return Run(fps=(frames or len(self._decoded)) / seconds, cores_busy=own / seconds, others_busy=others / seconds)
+        return Run(fps=len(self._decoded) / seconds, cores_busy=own / seconds, others_busy=others / seconds)
 
     def _decode(self) -> Iterator[Planes]:
         return self._read(self._file, self._frames, self._chunk.start_frame, self._chunk.end_frame)
@@ -91,7 +90,7 @@ class Job:
     def model_run(self, *, reuse: bool) -> tuple[Run, float]:
         """Measures the network alone; also returns how many frames' worth went through it."""
         upscaler = FrameUpscaler(self.plan, self._weights, reuse=reuse)
-        return self.measure(lambda: self._run_model(upscaler)), upscaler.computed_frames
+        return self._measure(lambda: self._run_model(upscaler)), upscaler.computed_frames
 
     def stage_run(self, *, reuse: bool) -> tuple[Run, list[str]]:
         """Measures the stage; also returns the SHA-256 of the segments that it wrote."""
@@ -142,7 +141,7 @@ class Job:
 
     def _run_stage(self, *, reuse: bool = True) -> Run:
         self.forget_segments()
-        return self.measure(lambda: upscale(self._manifest, 0, scratch=self._scratch, reuse=reuse))
+        return self._measure(lambda: upscale(self._manifest, 0, scratch=self._scratch, reuse=reuse))
 
 
 def _own_seconds() -> float:

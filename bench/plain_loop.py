@@ -4,9 +4,15 @@ Decode a frame to RGB, make a float tensor, run the network in fp32 (contiguous,
 result to numpy, clip, round, and write it into a pipe to the ffmpeg command. Written anew, after the flow of
 Real-ESRGAN's video script; the network is BasicSR's own class where that package is installed, else this package's,
 which has the same layers in the same order.
+
+It runs in a process of its own, with torch's and the C library's settings as they come: ``python -m bench.plain_loop
+CLIP OUTPUT MODEL FRAMES CRF PRESET DEVICE`` prints the seconds that the loop took, start-up not counted.
 """
 
 import subprocess
+import sys
+import time
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -18,7 +24,10 @@ import torch
 from torch import nn
 
 from sr_core.errors import InputError
+from sr_core.models.catalogue import shipped
 from sr_core.models.compact import Compact
+from sr_core.models.describe import describe
+from sr_core.models.loading import load
 from sr_core.models.zoo import quietly, stand_in_for_torchvision
 
 
@@ -76,3 +85,31 @@ def _encoder(
         *("-c:v", "libx264", "-crf", str(crf), "-preset", preset, "-pix_fmt", "yuv420p", str(output)),
     ]
     return subprocess.Popen(command, stdin=subprocess.PIPE)
+
+
+def plain_seconds(source: Path, output: Path, model: str, *, frames: int, crf: int, preset: str, device: str) -> float:
+    """Seconds that `plain_loop` took in a process of its own."""
+    arguments = [source, output, model, frames, crf, preset, device]
+    outcome = subprocess.run(
+        [sys.executable, "-m", "bench.plain_loop", *map(str, arguments)],
+        cwd=Path(__file__).parents[1],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return float(outcome.stdout)
+
+
+def _main(arguments: Sequence[str]) -> int:
+    source, output, model, frames, crf, preset, device = arguments
+    network = load(describe(model), None if model in shipped() else Path(model))
+    if isinstance(network, Compact):
+        network, _ = network_of(network)
+    started = time.monotonic()
+    plain_loop(Path(source), Path(output), network, frames=int(frames), crf=int(crf), preset=preset, device=device)
+    print(time.monotonic() - started)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))

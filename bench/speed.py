@@ -23,7 +23,7 @@ from bench.clips import reference_clip, reference_media, write_clip
 from bench.job import CRF, Job, wait_for_quiet
 from bench.machine import describe, machine, write_results
 from bench.peak import matrix_peak_flops
-from bench.plain_loop import network_of, plain_loop
+from bench.plain_loop import network_of, plain_seconds
 from bench.speeds import HEADER, Speed, SpeedRound
 from sr_core.models.catalogue import shipped
 from sr_core.models.compact import Compact
@@ -57,7 +57,7 @@ def measure(
         frames = frame_count(flops, peak, work_seconds)
         clip = write_clip(folder / "clip.mp4", reference_clip("bikes.mp4"), frames=frames, size_px=size_px, scale=True)
         job = Job(clip, folder, preset=preset, model=model)
-        plain_network, origin = network_of(network) if isinstance(network, Compact) else (network, "sr_core")
+        origin = network_of(network)[1] if isinstance(network, Compact) else "sr_core"
         plain_frames = max(2, frames // _PLAIN_FEWER)
         taken = []
         for _ in range(rounds):
@@ -65,17 +65,15 @@ def measure(
             taken.append(
                 SpeedRound(
                     peak_flops=matrix_peak_flops(probe, seconds=0.5),
-                    plain=job.measure(
-                        lambda: plain_loop(
-                            clip,
-                            folder / "plain.mp4",
-                            plain_network,
-                            frames=plain_frames,
-                            crf=CRF,
-                            preset=preset,
-                            device=probe.device,
-                        ),
+                    plain_fps=plain_frames
+                    / plain_seconds(
+                        clip,
+                        folder / "plain.mp4",
+                        model,
                         frames=plain_frames,
+                        crf=CRF,
+                        preset=preset,
+                        device=probe.device,
                     ),
                     model=job.model_run(reuse=False)[0],
                     codec=job.codec_run(),

@@ -380,7 +380,7 @@ class TestSpeed:
 
 
 def _speed_round(*, plain: float, model: float, stage: float) -> SpeedRound:
-    return SpeedRound(peak_flops=20e9, plain=_run(plain), model=_run(model), codec=_run(40.0), stage=_run(stage))
+    return SpeedRound(peak_flops=20e9, plain_fps=plain, model=_run(model), codec=_run(40.0), stage=_run(stage))
 
 
 def _speed(*rounds: SpeedRound, device: str = "cpu") -> Speed:
