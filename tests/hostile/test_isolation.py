@@ -463,5 +463,5 @@ def test_the_outcome_is_plain_json() -> None:
 
     run(does.keep_telling, 0, 1, on_end=ended.append)
 
-    assert ended[0].signal == 0
+    assert ended[0].signal in (0, signal.SIGKILL), "it ends by itself, or is ended once it is done"
     assert json.dumps(ended[0].peak_memory_bytes).isdigit()

@@ -1,7 +1,8 @@
 """Imported by the zygote: from then on every frame that a job sends through the network is counted.
 
 Each attempt of a job appends a byte a frame to a file in its machine's folder, so that what a killed process has done
-is known, too. And the description of S3's interface, half a second of reading, is read once for all jobs.
+is known, too. Importing this changes the process: tests take `frame_counts` instead. And the description of S3's
+interface, half a second of reading, is read once for all jobs.
 """
 
 import os
@@ -10,17 +11,13 @@ from typing import Any
 
 from sr_core.inference.upscaler import FrameUpscaler
 from sr_core.storage.s3_bucket import S3Bucket
+from tests.localcloud import frame_counts
 
 _upscale = FrameUpscaler.upscale
 
 
-def path(folder: Path, job_id: str, attempt: int) -> Path:
-    """Where an attempt counts; `folder` is its machine's, in which jobs start."""
-    return folder / f"frames-{job_id}-{attempt}"
-
-
 def _counted(self: FrameUpscaler, *args: Any, **kwargs: Any) -> Any:
-    name = path(Path.cwd(), os.environ["AWS_BATCH_JOB_ID"], int(os.environ["AWS_BATCH_JOB_ATTEMPT"]))
+    name = frame_counts.path(Path.cwd(), os.environ["AWS_BATCH_JOB_ID"], int(os.environ["AWS_BATCH_JOB_ATTEMPT"]))
     file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.write(file, b".")
     os.close(file)

@@ -14,7 +14,7 @@ from localcloud.execution import Execution
 from sr_core.contract import Stage
 from sr_core.types import Receipt
 
-from . import counted
+from . import frame_counts
 
 SETTINGS = {**LOCAL_SETTINGS, "preset": "ultrafast"}
 SEGMENT_FRAMES = (24, 24, 24, 12)
@@ -101,7 +101,7 @@ class Run:
 
 def frames_computed(attempt: Attempt) -> int:
     """Frames that an attempt has sent through the network, killed or not (warm jobs only)."""
-    path = counted.path(attempt.machine.folder, attempt.job_id, attempt.number)
+    path = frame_counts.path(attempt.machine.folder, attempt.job_id, attempt.number)
     return path.stat().st_size if path.exists() else 0
 
 

@@ -160,7 +160,7 @@ OPTIONS = {
     "no such codec": (("--codec", "divx"), "--codec"),
     "a CRF out of range": (("--crf", "52"), "--crf"),
     "a CRF for a codec without": (("--codec", "ffv1", "--crf", "18", "-o", "out.mkv"), "crf: ffv1 has none"),
-    "a profile for another codec": (("--prores-profile", "lt"), "prores_profile: h264 has none"),
+    "a profile for another codec": (("--prores-profile", "lt"), "--prores-profile: h264 has none"),
     "a codec that the container does not take": (("--codec", "ffv1"), "a .mp4 file is not made with FFV1"),
     "a CRF that is no number": (("--crf", "good"), "--crf"),
     "a tile too small": (("--tile", "4"), "--tile"),
