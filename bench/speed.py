@@ -81,7 +81,7 @@ def measure(
                 )
             )
     return Speed(
-        network=spec.name,
+        network=Path(spec.name).name,
         width_px=size_px[0],
         height_px=size_px[1],
         scale=spec.scale,
