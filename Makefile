@@ -29,8 +29,8 @@ run: $(VENV)/.run ## upscale a video: make run VIDEO=in.mp4 [OUT=out.mp4] [ARGS=
 	@test -n "$(VIDEO)" || { echo 'say which video: make run VIDEO=in.mp4 [OUT=out.mp4]' >&2; exit 64; }
 	@$(BIN)/sr run "$(VIDEO)" -o "$(OUT)" $(ARGS)
 
-test: $(VENV)/.dev ## run all tests (about six minutes on two cores; PYTEST="-k name" narrows)
-	$(BIN)/python -m pytest $(PYTEST)
+test: $(VENV)/.dev ## run all tests (under five minutes on two cores; PYTEST="-k name" narrows)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(PYTEST)
 
 lint: $(VENV)/.dev ## formatting, style, types, who may import whom
 	$(BIN)/ruff format --check .
