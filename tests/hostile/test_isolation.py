@@ -286,7 +286,7 @@ def own_nursery() -> Iterator[Callable[[], None]]:
 
 
 SECRETS = {
-    "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s3cr3t", "AWS_SESSION_TOKEN": "t0k3n", "AWS_PROFILE": "pr0file",
+    "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "s3cr3t", "AWS_SESSION_TOKEN": "t0k3n", "AWS_PROFILE": "pr0f",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/creds", "AWS_WEB_IDENTITY_TOKEN_FILE": "/var/run/token",
     "DATABASE_PASSWORD": "hunter2", "GITHUB_TOKEN": "ghp_x", "SSH_AUTH_SOCK": "/tmp/agent", "HOME": "/home/me",
 }  # fmt: skip
