@@ -1,8 +1,10 @@
 """Doing three things at once, in order: read items, work on several of them, hand the results on.
 
 Bounded everywhere: at most `ahead` items wait to be worked on, and at most `workers` + `ahead` results to be taken.
+Where results are put away in groups, none is worked out ahead of its group.
 """
 
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -31,9 +33,14 @@ def overlap(
     *,
     workers: int,
     ahead: int,
+    groups: Iterable[int] = (),
     prepare_worker: Callable[[], None] = lambda: None,
 ) -> Generator[Result, None, None]:
     """Yields ``work(item)`` for every item, in order, reading in one thread and working in others.
+
+    `groups` says how many items form the first group, the second and so on; what follows them is one more. No item is
+    worked on before a result of its group is asked for: whoever has by then put away the results of the groups before
+    can lose no more work than one group's. Reading does not wait for that.
 
     An error of reading or working is raised where its result would have come. Closing the generator stops all threads.
     """
@@ -59,12 +66,15 @@ def overlap(
 
     reader = threading.Thread(target=read, name="reader", daemon=True)
     pending: deque[Future[Result]] = deque()
+    sizes, left = iter(groups), 0
     with ThreadPoolExecutor(workers, thread_name_prefix="worker", initializer=prepare_worker) as pool:
         reader.start()
         try:
             end: _End | None = None
             while end is None or pending:
-                while end is None and len(pending) < workers + ahead:
+                if not pending and not left:
+                    left = next(sizes, sys.maxsize)
+                while end is None and left and len(pending) < workers + ahead:
                     # Wait for reading only when there is nothing to hand on.
                     try:
                         item = queue.get(timeout=_POLL_SECONDS) if not pending else queue.get_nowait()
@@ -76,6 +86,7 @@ def overlap(
                         end = item
                     else:
                         pending.append(pool.submit(work, item))
+                        left -= 1
                 if pending:
                     yield pending.popleft().result()
             if end.error is not None:

@@ -1,4 +1,8 @@
-"""Upscale: the segments of one chunk, one after another, with decoding, network and encoding overlapped."""
+"""Upscale: the segments of one chunk, one after another, with decoding, network and encoding overlapped.
+
+No frame goes through the network before the segment before its own has a receipt: whatever ends this process, at most
+one segment's frames are upscaled again (docs/decisions/0220).
+"""
 
 import time
 from collections.abc import Generator, Iterator
@@ -88,6 +92,7 @@ class _Worker:
             upscaler.upscale,
             workers=upscaler.workers,
             ahead=upscaler.workers + 1,
+            groups=[segment.frame_count for segment in missing],
             prepare_worker=upscaler.prepare_worker,
         )
         receipts = {}

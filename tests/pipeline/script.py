@@ -33,6 +33,7 @@ Side = Literal["before", "after"]
 _STORE_EDGES = ("put", "put_bytes", "create", "delete")
 _SYSTEM_EDGES = ("link", "replace", "unlink", "rmdir", "mkdir")
 _MEETING_SECONDS = 30.0
+_IDLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,8 @@ class Script:
 
     kill_at: tuple[Side, str | int] | None = None
     """SIGKILL before or after the edge of that name or number."""
+    kill_when_idle: bool = False
+    """Whether it waits until no frame has been upscaled for a while: until work has got ahead as far as it does."""
     every_edge: bool = False
     """Whether calls of the operating system are edges from the start."""
     signal_at: tuple[Stage, int] | None = None
@@ -81,6 +84,7 @@ class Player:
         self._script = script
         self._journal = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._next_edge = 0
+        self._frames = 0
         self._has_signalled = False
 
     def install(self) -> None:
@@ -130,7 +134,15 @@ class Player:
 
     def _reach(self, side: Side, name: str, number: int) -> None:
         if self._script.kill_at in ((side, name), (side, number)):
+            if self._script.kill_when_idle:
+                self._wait_until_idle()
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def _wait_until_idle(self) -> None:
+        before = -1
+        while self._frames != before:
+            before = self._frames
+            time.sleep(_IDLE_SECONDS)
 
     def _meet(self, name: str) -> None:
         if self._script.meet_at is None or self._script.meet_at[0] != name:
@@ -145,6 +157,7 @@ class Player:
     def _counted(self, upscale: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*args: Any, **kwargs: Any) -> Any:
             time.sleep(self._script.frame_seconds)
+            self._frames += 1
             self._tell("frame")
             return upscale(*args, **kwargs)
 

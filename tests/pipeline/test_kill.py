@@ -70,6 +70,32 @@ def test_killed_at_an_edge(side: Side, edge: str, sr: Commands, job: Job, uninte
     assert again.journal.frames_upscaled == missing
 
 
+@pytest.mark.parametrize(
+    ("edge", "kept", "in_hand"),
+    [
+        ("create receipts/upscale/00000.json", 0, SEGMENT_FRAMES[0]),
+        ("create receipts/upscale/00001.json", SEGMENT_FRAMES[0], SEGMENT_FRAMES[1]),
+    ],
+)
+def test_a_kill_costs_at_most_the_segment_in_hand(
+    edge: str, kept: int, in_hand: int, sr: Commands, job: Job, uninterrupted: Uninterrupted
+) -> None:
+    # Given two segments in one chunk, and a run that is killed right before a segment's receipt is written, when the
+    # network has got as far ahead as it does
+    together = ("--chunk-segments", "2")
+    killed = job.run(sr, *together, script=Script(kill_at=("before", edge), kill_when_idle=True))
+    assert killed.was_killed
+
+    # Then what has been upscaled in vain is this segment, and no frame of the next
+    assert killed.journal.frames_upscaled == kept + in_hand
+    assert unfinished_frames(sr.folder) == sum(SEGMENT_FRAMES) - kept
+
+    # and the next call does what is missing, nothing else
+    again = job.run(sr, *together)
+    uninterrupted.assert_done(again, sr.folder)
+    assert again.journal.frames_upscaled == sum(SEGMENT_FRAMES) - kept
+
+
 @pytest.mark.parametrize("call", ["link", "unlink"])
 def test_killed_within_publishing(call: str, sr: Commands, job: Job, uninterrupted: Uninterrupted) -> None:
     """The file gets its name, then loses its temporary one."""

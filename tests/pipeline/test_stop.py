@@ -55,6 +55,17 @@ def test_sigterm_lets_the_segment_in_hand_be_finished_and_starts_no_other(sr: Co
     assert finished_segments(sr.folder) == {0}
 
 
+def test_sigterm_while_a_segment_is_handed_in_loses_no_frame(sr: Commands, job: Job) -> None:
+    """The next one, in the same chunk, has not begun by then."""
+    script = Script(signal_at=(Stage.UPSCALE, SEGMENT_FRAMES[0]), signals=(signal.SIGTERM,))
+
+    stopped = job.run(sr, "--chunk-segments", "2", script=script)
+
+    assert stopped.code == ExitCode.INTERRUPTED
+    assert finished_segments(sr.folder) == {0}
+    assert stopped.journal.frames_upscaled == SEGMENT_FRAMES[0]
+
+
 def test_sigterm_drops_a_segment_that_would_take_longer_than_the_machine_stays(sr: Commands, job: Job) -> None:
     """After a first frame that took 1.5 s, the other 23 seem to need more time than AWS Batch leaves."""
     script = Script(signal_at=(Stage.UPSCALE, 1), signals=(signal.SIGTERM,), frame_seconds=1.5)

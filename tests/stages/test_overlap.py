@@ -38,6 +38,34 @@ def test_reading_stays_within_the_bound() -> None:
     results.close()
 
 
+def test_no_item_is_worked_on_before_a_result_of_its_group_is_asked_for() -> None:
+    # Given items in groups of three, four and the rest
+    read: list[int] = []
+    worked: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(9):
+            read.append(item)
+            yield item
+
+    def work(item: int) -> int:
+        worked.append(item)
+        return item
+
+    results = overlap(items(), work, workers=2, ahead=3, groups=[3, 4])
+
+    for end in (3, 7, 9):
+        # When a group's results have been taken, and are put away at leisure
+        taken = [next(results) for _ in range(end - len(worked))]
+        time.sleep(0.3)
+
+        # Then the next group has been read, and not begun
+        assert taken[-1] == end - 1
+        assert sorted(worked) == list(range(end))
+        assert len(read) > end or end == 9
+    assert list(results) == []
+
+
 def test_work_runs_on_several_threads_at_once() -> None:
     barrier = threading.Barrier(3, timeout=5)
 
