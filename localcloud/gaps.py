@@ -6,7 +6,6 @@ Rewrites of the templates themselves are listed in `rewrites`; what moto's S3 le
 
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,10 +17,11 @@ import boto3
 import moto.batch.models as moto_batch
 import moto.stepfunctions.parser.asl.component.common.retry.retrier_decl as moto_retrier
 import moto.stepfunctions.parser.asl.utils.boto_client as moto_clients
-from botocore.session import get_session
 from moto.batch.responses import BatchResponse
 from moto.core.exceptions import JsonRESTError
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEventException
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader import item_reader_decl as moto_reader
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader.reader_config.input_type import InputType
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor import (
     distributed_item_processor_worker as moto_map,
 )
@@ -45,6 +45,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
     StateTaskServiceSns,
 )
 
+from localcloud import json_lines, task_words
 from localcloud.batch import LocalJob, submitted_retry_strategy
 from localcloud.control import Control
 from localcloud.map_run import evaluated_apart
@@ -75,46 +76,6 @@ def mended(control: Control) -> Iterator[None]:
     finally:
         for gap, original in originals:
             setattr(gap.owner, gap.name, original)
-
-
-def _parameters(_original: Any, _control: Control) -> Any:
-    def normalise(
-        self: Any, parameters: Json, boto_service_name: str | None = None, service_action_name: str | None = None
-    ) -> None:
-        shape = _operation(self, boto_service_name, service_action_name).input_shape
-        if shape is not None:
-            self._to_boto_request(parameters, shape)
-
-    return normalise
-
-
-def _named_execution(original: Any, _control: Control) -> Any:
-    def normalise(self: Any, parameters: Json, *service: Any, **more: Any) -> None:
-        original(self, parameters, *service, **more)
-        if self._get_boto_service_action() == "start_execution":
-            parameters.setdefault("name", str(uuid.uuid4()))
-
-    return normalise
-
-
-def _response(_original: Any, _control: Control) -> Any:
-    def normalise(
-        self: Any, response: Any, boto_service_name: str | None = None, service_action_name: str | None = None
-    ) -> None:
-        shape = _operation(self, boto_service_name, service_action_name).output_shape
-        if shape is not None:
-            self._from_boto_response(response, shape)
-
-    return normalise
-
-
-_SESSION = get_session()
-
-
-def _operation(task: Any, service: str | None, action: str | None) -> Any:
-    model = _SESSION.get_service_model(task._get_boto_service_name(service))
-    wanted = task._get_boto_service_action(action).replace("_", "")
-    return model.operation_model(next(name for name in model.operation_names if name.lower() == wanted))
 
 
 def _submission(original: Any, control: Control) -> Any:
@@ -209,19 +170,19 @@ GAPS = (
         reason="an empty method: no parameter reaches boto3 under its name, no dict becomes a body (moto #10076)",
         owner=StateTaskService,
         name="_normalise_parameters",
-        make=_parameters,
+        make=task_words.parameters,
     ),
     Gap(
         reason="executions that are started without a name are all named None; AWS makes up a name for each",
         owner=StateTaskServiceSfn,
         name="_normalise_parameters",
-        make=_named_execution,
+        make=task_words.named_execution,
     ),
     Gap(
         reason="an empty method: no answer gets Step Functions' names, no body becomes text (moto #10076)",
         owner=StateTaskService,
         name="_normalise_response",
-        make=_response,
+        make=task_words.answer,
     ),
     Gap(
         reason="jobs need Docker, and know neither attempts, queues nor rules",
@@ -273,6 +234,24 @@ GAPS = (
         owner=moto_map.DistributedItemProcessorWorker,
         name="_eval_job",
         make=lambda original, _control: evaluated_apart(original),
+    ),
+    Gap(
+        reason="a Distributed Map reads JSON and CSV; since February 2025 AWS reads JSON Lines, too",
+        owner=InputType,
+        name="__init__",
+        make=json_lines.known_type,
+    ),
+    Gap(
+        reason="the same: what reads them",
+        owner=moto_reader,
+        name="resource_output_transformer_for",
+        make=json_lines.reader_of,
+    ),
+    Gap(
+        reason="a dataset that is not there ends moto's reading by an error of the SDK that no state can catch",
+        owner=moto_reader.ItemReader,
+        name="_eval_body",
+        make=json_lines.named_failure,
     ),
     Gap(
         reason="half a second between two looks at a job is most of a short run",

@@ -1,8 +1,9 @@
-"""The state machine `UpscaleBatch`: one execution of `UpscaleVideo` for each entry of a manifest.
+"""The state machine `UpscaleBatch`: one execution of `UpscaleVideo` for each line of a manifest.
 
-A manifest is a JSON list in S3, best written one entry a line; each entry is what an execution of `UpscaleVideo` takes.
-One video's failure does not stop the others. Input of an execution: ``{"manifest": "s3://bucket/key.json"}``. What
-became of each entry is written under ``batches/<execution>/`` in the work bucket. Pure, like `video_workflow`.
+A manifest is JSON Lines in S3 and nothing else: each line is what an execution of `UpscaleVideo` takes. One video's
+failure does not stop the others, nor does a line that is JSON and no request; what is no JSON fails the batch.
+Input of an execution: ``{"manifest": "s3://bucket/key.jsonl"}``. What became of each line is written under
+``batches/<execution>/`` in the work bucket. Pure, like `video_workflow`.
 """
 
 from stacks.constructs.announcements import EVENT_BATCH_FAILED, announce_failure
@@ -10,13 +11,14 @@ from stacks.constructs.asl import FAILURE, SERVICE_RETRY, State, choice, named_f
 
 RESULTS_PREFIX = "batches/"
 """Where the results lie in the work bucket."""
+MANIFEST_FORM = 'JSON Lines: a request such as {"input": "s3://bucket/key"} on each line'
 
 
 def batch_workflow(*, video_workflow_arn: str, work_bucket: str, concurrency: int, topic: str) -> State:
     """The whole definition."""
     refuse = "ManifestMissing"
     return {
-        "Comment": "One execution of UpscaleVideo for each entry of a manifest.",
+        "Comment": "One execution of UpscaleVideo for each line of a manifest.",
         "StartAt": "HasManifest",
         "States": {
             "HasManifest": choice(
@@ -31,7 +33,7 @@ def batch_workflow(*, video_workflow_arn: str, work_bucket: str, concurrency: in
                 "Type": "Map",
                 "ItemReader": {
                     "Resource": "arn:aws:states:::s3:getObject",
-                    "ReaderConfig": {"InputType": "JSON"},
+                    "ReaderConfig": {"InputType": "JSONL"},
                     "Parameters": {"Bucket.$": "$.list.bucket", "Key.$": "$.list.key"},
                 },
                 "ItemSelector": {
@@ -55,7 +57,7 @@ def batch_workflow(*, video_workflow_arn: str, work_bucket: str, concurrency: in
             },
             refuse: named_failure(
                 refuse,
-                cause={"Cause": "manifest must be an address s3://bucket/key of a JSON list of requests"},
+                cause={"Cause": f"manifest must be an address s3://bucket/key of {MANIFEST_FORM}"},
                 next_state="AnnounceFailure",
             ),
             "BatchFailed": named_failure(
@@ -72,9 +74,23 @@ def _is_address(variable: str) -> State:
 
 def _one_video(video_workflow_arn: str) -> State:
     """Waits for one video; its failure is a result like any other."""
+    request_input = "$.request.input"
     return {
-        "StartAt": "Video",
+        "StartAt": "IsRequest",
         "States": {
+            "IsRequest": choice(
+                {
+                    "And": [
+                        {"Variable": request_input, "IsPresent": True},
+                        {"Variable": request_input, "IsString": True},
+                    ],
+                    "Next": "Video",
+                },
+                otherwise="NoRequest",
+            ),
+            "NoRequest": _result(
+                {"status": "FAILED", "error": "LineNotUnderstood", "cause": f"a manifest is {MANIFEST_FORM}"}
+            ),
             "Video": {
                 "Type": "Task",
                 "Resource": "arn:aws:states:::states:startExecution.sync:2",

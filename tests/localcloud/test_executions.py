@@ -4,7 +4,10 @@ import json
 import time
 from pathlib import Path
 
+import pytest
+
 from localcloud.cloud import LocalCloud
+from localcloud.execution import Execution
 from sr_core.contract import Stage
 from tests.clips import make_clip
 
@@ -59,28 +62,73 @@ def test_the_same_input_twice_at_once_gives_one_result_and_afterwards_costs_no_w
 
 
 def test_a_batch_of_five_in_which_one_fails(cloud: LocalCloud, clip: Path, expected: bytes, tmp_path: Path) -> None:
-    # Given a manifest of four clips, of two different contents, and one address where nothing lies
+    # Given a manifest of four clips, of two different contents, one address where nothing lies, and a line that is no
+    # request
     other = make_clip(tmp_path / "other.mp4", seed=1)
     wanted: dict[str, bytes] = {}
-    entries = []
+    lines: list[object] = []
     for number, (content, result) in enumerate([(clip, expected), (other, sr_run(other, tmp_path))] * 2):
         source = cloud.upload(content, f"batch/{number}.mp4")
         wanted[source] = result
-        entries.append({"input": source, "settings": SETTINGS})
-    entries.insert(3, {"input": f"s3://{cloud.bucket('Input')}/batch/missing.mp4"})
-    manifest = tmp_path / "manifest.json"
-    manifest.write_text(json.dumps(entries))
+        lines.append({"input": source, "settings": SETTINGS})
+    lines.insert(3, {"input": f"s3://{cloud.bucket('Input')}/batch/missing.mp4"})
+    lines.append("s3://a/string.mp4")
 
     # When it is run
-    execution = cloud.start("UpscaleBatch", {"manifest": cloud.upload(manifest)})
+    execution = start_batch(cloud, tmp_path, *map(json.dumps, lines))
 
-    # Then the four are there, and the fifth is told of
+    # Then the four are there, and of the other two is told
     assert execution.wait(seconds=300) == "SUCCEEDED", execution.describe()
     results = [json.loads(child.events[-1]["stateExitedEventDetails"]["output"]) for child in execution.children()]
     told = [result.get("cause") for result in results]
-    assert [result["status"] for result in results] == ["SUCCEEDED"] * 3 + ["FAILED", "SUCCEEDED"], told
+    states = [result["status"] for result in results]
+    assert states == ["SUCCEEDED"] * 3 + ["FAILED", "SUCCEEDED", "FAILED"], told
     assert results[3]["error"] == "States.TaskFailed"
     assert "InputNotFound" in results[3]["cause"]
+    assert (results[5]["error"], results[5]["request"]) == ("LineNotUnderstood", "s3://a/string.mp4")
     for result in results:
         if result["status"] == "SUCCEEDED":
             assert cloud.read(result["result"]["output"]) == wanted[result["request"]["input"]]
+
+
+def start_batch(cloud: LocalCloud, folder: Path, *lines: str) -> Execution:
+    manifest = folder / "manifest.jsonl"
+    manifest.write_text("".join(f"{line}\n" for line in lines))
+    return cloud.start("UpscaleBatch", {"manifest": cloud.upload(manifest)})
+
+
+@pytest.mark.parametrize(
+    ("lines", "cause"),
+    [
+        (['{"input": "s3://input/a.mp4"}', "", '{"input": "s3://input/b.mp4"}'], "line 2 is blank"),
+        (['{"input": "s3://input/a.mp4"}', "a.mp4"], "line 2 is not JSON"),
+        (["[", '{"input": "s3://input/a.mp4"}', "]"], "line 1 is not JSON"),
+    ],
+    ids=["a blank line", "no JSON", "a JSON list over several lines"],
+)
+def test_a_manifest_of_anything_but_json_lines_fails_the_batch_before_any_video(
+    cloud: LocalCloud, tmp_path: Path, lines: list[str], cause: str
+) -> None:
+    execution = start_batch(cloud, tmp_path, *lines)
+
+    assert execution.wait() == "FAILED"
+    assert execution.describe()["error"] == "BatchFailed"
+    assert cause in execution.describe()["cause"]
+    assert execution.children() == []
+
+
+def test_a_json_list_on_a_line_is_no_request(cloud: LocalCloud, tmp_path: Path) -> None:
+    execution = start_batch(cloud, tmp_path, '[{"input": "s3://input/a.mp4"}]')
+
+    assert execution.wait() == "SUCCEEDED"
+    (child,) = execution.children()
+    result = json.loads(child.events[-1]["stateExitedEventDetails"]["output"])
+    assert (result["status"], result["error"]) == ("FAILED", "LineNotUnderstood")
+
+
+def test_a_manifest_that_is_not_there_fails_the_batch(cloud: LocalCloud) -> None:
+    execution = cloud.start("UpscaleBatch", {"manifest": f"s3://{cloud.bucket('Input')}/missing.jsonl"})
+
+    assert execution.wait() == "FAILED"
+    assert execution.describe()["error"] == "BatchFailed"
+    assert "NoSuchKey" in execution.describe()["cause"]

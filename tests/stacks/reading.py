@@ -159,6 +159,8 @@ def follow(state: Json, data: Json) -> str:
                 return bool(found == value(rule[test]))
             case "NumericLessThan":
                 return bool(found < rule[test])
+            case "IsString":
+                return isinstance(found, str) is bool(rule[test])
             case "IsPresent":
                 return (found is not None) is bool(rule[test])
         raise AssertionError(test)

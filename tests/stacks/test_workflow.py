@@ -202,6 +202,30 @@ def test_one_video_of_a_batch_may_fail_without_the_others(production: Assembly) 
     assert batch["Videos"]["ResultWriter"]["Parameters"]["Bucket"] == "Work"
 
 
+@pytest.mark.parametrize(
+    ("line", "next_state"),
+    [
+        ({"input": "s3://input/a.mp4"}, "Video"),
+        ({"input": "s3://input/a.mp4", "settings": {"crf": 20}}, "Video"),
+        ({"input": 7}, "NoRequest"),
+        ({"inputs": "s3://input/a.mp4"}, "NoRequest"),
+        ([{"input": "s3://input/a.mp4"}], "NoRequest"),
+        ("s3://input/a.mp4", "NoRequest"),
+        (None, "NoRequest"),
+    ],
+)
+def test_a_manifest_is_json_lines_and_a_line_that_is_no_request_fails_by_itself(
+    production: Assembly, line: object, next_state: str
+) -> None:
+    batch = dict(states(production.definition("UpscaleBatch")))
+    assert batch["Videos"]["ItemReader"]["ReaderConfig"] == {"InputType": "JSONL"}
+    assert batch["Videos"]["ItemProcessor"]["StartAt"] == "IsRequest"
+    assert follow(batch["IsRequest"], {"request": line}) == next_state
+    refused = batch["NoRequest"]
+    assert refused["Parameters"]["error"] == "LineNotUnderstood"
+    assert refused["End"] is True
+
+
 @pytest.mark.parametrize("failure", ["ManifestMissing", "BatchFailed"])
 def test_a_batch_that_cannot_run_is_announced_as_such(production: Assembly, failure: str) -> None:
     batch = dict(states(production.definition("UpscaleBatch")))
@@ -271,7 +295,7 @@ def test_statelint_has_nothing_to_say(assemblies: dict[str, Assembly], machine: 
         for _, state in states(definition):
             if "ItemReader" in state:
                 # AWS requires this field and adds it to the language, which statelint checks as it is specified
-                assert state["ItemReader"]["ReaderConfig"].pop("InputType") == "JSON"
+                assert state["ItemReader"]["ReaderConfig"].pop("InputType") in ("JSON", "JSONL")
         assert Linter.validate(definition) == []
 
 
