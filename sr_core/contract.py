@@ -62,6 +62,8 @@ ENV_CACHE = "SR_CACHE"
 """A directory shared by all jobs of a machine, for weights and sources under their digest; no cache when unset."""
 ENV_MODELS = "SR_MODELS"
 """Where network weights that do not ship with the package are looked up: a directory or an S3 prefix."""
+ENV_LIMITS = "SR_LIMITS"
+"""What a source may ask for, where that is not the default: ``picture_px=200000000 streams=500`` (docs/limits.md)."""
 
 ENV_BATCH_JOB_ID = "AWS_BATCH_JOB_ID"
 """Set by AWS Batch in every job: the job's id."""

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from sr_core.media_limits import Limits
 from stacks import instances
 from stacks.instances import Architecture
 
@@ -154,6 +155,8 @@ class DeployConfig(Part):
     """Besides this deployment's own input bucket."""
     allowed_output_buckets: tuple[BucketName, ...] = ()
     """Besides this deployment's own output bucket."""
+    media_limits: Limits = Limits()
+    """What sources may ask for before they are refused (docs/limits.md), for whoever trusts them."""
     encryption: Literal["s3", "kms"] = "s3"
     """kms: a key of your own, 1 $ a month and a charge per request."""
     retention: Retention = Retention()
@@ -291,6 +294,7 @@ def _sentence(error: Any) -> str:
     """One line out of what pydantic says."""
     message = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
-        return "there is no such setting; see stacks/config.py for those there are"
+        known = ", ".join(Limits.model_fields) if error["loc"][0] == "media_limits" else "those in stacks/config.py"
+        return f"there is no such setting; there are {known}"
     got = "" if error["type"] == "value_error" else f", not {error['input']!r}"
     return f"{message[0].lower()}{message[1:]}{got}" if got else message

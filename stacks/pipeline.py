@@ -104,6 +104,7 @@ class PipelineStack(Stack):
                 buckets=self._buckets,
                 key_rights=self._key_rights(),
                 models_uri=f"s3://{self._storage.models.bucket_name}",
+                media_limits=self._config.media_limits.to_text(),
                 log_group=log_group,
             )
         return jobs

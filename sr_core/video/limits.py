@@ -1,62 +1,38 @@
-"""What a source may ask for before it is refused, and the one place where that is changed.
+"""The limits in force for a source, and the one place where they are read from the environment.
 
-The defaults let through what cameras, studios and archives make, and stop files that are made to exhaust a machine.
-`SR_LIMITS` in the environment changes any of them: ``SR_LIMITS="picture_px=200000000 streams=500"`` (docs/limits.md).
+`SR_LIMITS` changes any of them: ``SR_LIMITS="picture_px=200000000 streams=500"`` (docs/limits.md).
 Nothing here looks at a file; `open`, `source` and `confinement` hold files and processes to these numbers.
 """
 
 import os
 from contextvars import ContextVar
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
+from sr_core.contract import ENV_LIMITS as ENV_LIMITS
 from sr_core.errors import InputError
-from sr_core.types import Model
-
-ENV_LIMITS = "SR_LIMITS"
-
-
-class Limits(Model):
-    """The most that a file may declare, and the most that reading it may take."""
-
-    picture_px: int = Field(default=8192 * 8192, gt=0)
-    """Width × height of a picture; 8K is half of the default."""
-    side_px: int = Field(default=16384, gt=0)
-    """Width or height of a picture."""
-    frames: int = Field(default=10_000_000, gt=0)
-    """Frames of the video stream: four days at 25 frames a second, and about 300 MB of memory."""
-    streams: int = Field(default=256, gt=0)
-    """Streams of any kind, attachments included."""
-    sample_rate_hz: int = Field(default=768_000, gt=0)
-    audio_channels: int = Field(default=64, gt=0)
-    duration_seconds: int = Field(default=7 * 24 * 3600, gt=0)
-    """As the file declares it."""
-    memory_bytes: int = Field(default=8 << 30, ge=256 << 20)
-    """For the process that reads the source; small pictures get less than this."""
-    silence_seconds: float = Field(default=120.0, gt=0)
-    """How long that process may neither deliver anything nor read on."""
-
-    @classmethod
-    def from_environment(cls) -> "Limits":
-        """The defaults, changed by `SR_LIMITS`. Raises InputError when that cannot be understood."""
-        words = os.environ.get(ENV_LIMITS, "").replace(",", " ").split()
-        pairs = dict(word.partition("=")[::2] for word in words)
-        try:
-            return cls.model_validate(pairs)
-        except ValidationError as error:
-            problem = error.errors()[0]
-            name = ".".join(map(str, problem["loc"]))
-            raise InputError(
-                f"{ENV_LIMITS}: {name}: {problem['msg']}; known are {', '.join(cls.model_fields)}"
-            ) from error
-
+from sr_core.media_limits import Limits as Limits
 
 _current: ContextVar[Limits | None] = ContextVar("limits", default=None)
 
 
 def current() -> Limits:
-    """The limits in force: those of `enforce`, else those of the environment."""
-    return _current.get() or Limits.from_environment()
+    """The limits in force: those of `enforce`, else the defaults, changed by the environment.
+
+    Raises InputError when that cannot be understood.
+    """
+    return _current.get() or _from_environment()
+
+
+def _from_environment() -> Limits:
+    try:
+        return Limits.parse(os.environ.get(ENV_LIMITS, ""))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = ".".join(map(str, problem["loc"]))
+        raise InputError(
+            f"{ENV_LIMITS}: {name}: {problem['msg']}; known are {', '.join(Limits.model_fields)}"
+        ) from error
 
 
 def enforce(limits: Limits) -> None:

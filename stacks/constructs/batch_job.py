@@ -39,6 +39,7 @@ class BatchJob(Construct):
         buckets: BucketArns,
         key_rights: Sequence[Right],
         models_uri: str,
+        media_limits: str,
         log_group: logs.ILogGroup,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -71,6 +72,8 @@ class BatchJob(Construct):
                 contract.ENV_SCRATCH: SCRATCH_PATH,
                 contract.ENV_CACHE: CACHE_PATH,
                 contract.ENV_MODELS: models_uri,
+                # Every stage reads media: the source, or what was cut from it.
+                **({contract.ENV_LIMITS: media_limits} if media_limits else {}),
                 # Without it the SDK asks S3's endpoint in us-east-1 first, which an isolated network cannot reach.
                 "AWS_DEFAULT_REGION": Stack.of(self).region,
                 "AWS_REGION": Stack.of(self).region,

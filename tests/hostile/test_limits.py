@@ -107,6 +107,14 @@ def test_limits_are_numbers_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert limits.current() == Limits(frames=7, streams=3, side_px=100)
 
 
+@pytest.mark.parametrize("changed", [{}, {"frames": 7}, {"picture_px": 200_000_000, "silence_seconds": 0.5}])
+def test_limits_are_read_as_they_are_written(changed: dict[str, float]) -> None:
+    stated = Limits.model_validate(changed)
+
+    assert Limits.parse(stated.to_text()) == stated
+    assert bool(stated.to_text()) == bool(changed)
+
+
 def test_a_file_that_is_still_being_written_is_refused(tmp_path: Path) -> None:
     """Reading it might never end."""
     path = make_clip(tmp_path / "clip.ts", frames=200, audio="mp2")

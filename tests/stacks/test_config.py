@@ -49,6 +49,12 @@ WRONG = {
     "a retention CloudWatch has not": ({"retention": {"log_days": 8}}, "not 8"),
     "a name that is none": ({"name": "My Pipeline"}, "name: "),
     "a bucket that cannot be": ({"allowed_input_buckets": ["Upper_Case"]}, "allowed_input_buckets.0: "),
+    "a limit of media that is none": (
+        {"media_limits": {"picture": 5}},
+        "media_limits.picture: there is no such setting; there are picture_px, side_px, frames, streams, ",
+    ),
+    "a limit that lets nothing through": ({"media_limits": {"streams": 0}}, "media_limits.streams: input should be"),
+    "a limit that is no number": ({"media_limits": {"frames": "many"}}, "media_limits.frames: input should be"),
     "a list instead of a config": (["name"], "context: "),
     "two weights of one name": (
         {"weights": [{"path": "a/net.pth", "sha256": "0" * 64}, {"path": "b/net.pth", "sha256": "1" * 64}]},

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sr_core.contract import ENV_LIMITS
+from sr_core.media_limits import Limits
 from stacks.config import load_config
 
 from .conftest import EXAMPLES, ROOT, Synthesize
@@ -103,6 +105,19 @@ def test_images_run_unprivileged_on_a_read_only_root(assemblies: dict[str, Assem
         # else the SDK asks another region's endpoint first, which an isolated network cannot reach
         region = load_config(f"config/{example}.yaml", root=ROOT).region
         assert environment["AWS_DEFAULT_REGION"] == environment["AWS_REGION"] == region
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_limits_of_media_reach_every_job_in_the_words_that_it_reads(
+    assemblies: dict[str, Assembly], example: str
+) -> None:
+    jobs = assemblies[example].of("Batch::JobDefinition")
+    stated = [
+        next((entry["Value"] for entry in container["Environment"] if entry["Name"] == ENV_LIMITS), None)
+        for container in (job.properties["ContainerProperties"] for job in jobs)
+    ]
+    assert stated == ["streams=500 silence_seconds=300.0" if example == "isolated" else None] * 4
+    assert Limits.parse(stated[0] or "") == load_config(f"config/{example}.yaml", root=ROOT).media_limits
 
 
 @pytest.mark.parametrize("image", ["extract", "encode", "upscale"])
