@@ -5,16 +5,16 @@ Sub-commands are imported when they are called, so that `sr probe` does not wait
 
 import argparse
 import io
-import json
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn, get_args
 
 from sr_core import __version__
+from sr_core.cli.output import OutputClosedError, note, show_json, standard_output
 from sr_core.cli.signals import interruptible
 from sr_core.contract import FLAG_CHUNK, FLAG_JOB, PROGRAM, ExitCode, Stage
 from sr_core.errors import HostCapacity, InputError, Interrupted, SrError
@@ -39,10 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be UTF-8
     try:
-        options = _parser().parse_args(arguments)
+        with standard_output():  # nothing but help is written here
+            options = _parser().parse_args(arguments)
     except InputError as error:
         _tell(_with_hint(error, arguments), error.exit_code, as_json="--json" in arguments)
         return error.exit_code
+    except SrError as error:
+        _tell(error, error.exit_code, as_json=False)
+        return error.exit_code
+    except OutputClosedError:
+        return ExitCode.OK
     try:
         # Before the import: torch takes seconds, and a request to stop must not be lost on the way.
         with _interruptible(options) if options.is_work else nullcontext() as options.interruption:
@@ -61,8 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         full = HostCapacity("out of memory; use a machine with more, or smaller tiles (--tile)")
         _tell(full, full.exit_code, as_json=options.json)
         return full.exit_code
-    except BrokenPipeError:
-        return ExitCode.OK  # whoever read our output has seen enough
+    except OutputClosedError:
+        return ExitCode.OK
     except Exception as error:  # noqa: BLE001 — the last line of defence
         traceback.print_exc()
         _tell(error, ExitCode.INTERNAL, as_json=options.json)
@@ -73,7 +79,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _interruptible(options: argparse.Namespace) -> AbstractContextManager[Interruption]:
     def tell(error: Interrupted) -> None:
         _tell(error, error.exit_code, as_json=options.json, retry_helps=error.retry_helps)
-        sys.stdout.flush()
 
     return interruptible(tell=tell)
 
@@ -97,9 +102,10 @@ def _tell(error: Exception, code: ExitCode, *, as_json: bool, retry_helps: bool 
                 "retry_helps": retry_helps,
             }
         }
-        print(json.dumps(answer, ensure_ascii=False))  # noqa: T201 — this is the program's output
+        with suppress(OutputClosedError, SrError):  # the exit code and the line below still tell
+            show_json(answer, indent=None)
     prefix = "a defect of this program: " if code == ExitCode.INTERNAL else ""
-    print(f"{PROGRAM}: {prefix}{message}", file=sys.stderr)  # noqa: T201
+    note(f"{PROGRAM}: {prefix}{message}")
 
 
 class _Parser(argparse.ArgumentParser):

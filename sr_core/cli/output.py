@@ -1,30 +1,73 @@
-"""What commands show: plain text for people, one JSON object for machines, a progress bar on a terminal."""
+"""What commands show: plain text for people, one JSON object for machines, a progress bar on a terminal.
+
+Owns what becomes of output that nobody takes: a reader who has left (`| head`) is no error, a full disk is one.
+"""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TextIO
 
 from sr_core.contract import Stage
 from sr_core.progress import Progress
+from sr_core.storage.disk import disk_errors
 
 _LINE_SECONDS = 30.0
 """Between two lines of progress in a log."""
 
 
-def show_json(content: dict[str, Any]) -> None:
-    print(json.dumps(content, ensure_ascii=False, indent=2))  # noqa: T201 — this is the program's output
+class OutputClosedError(Exception):
+    """Whoever read standard output has seen enough."""
+
+
+@contextmanager
+def standard_output() -> Iterator[None]:
+    """Around whatever writes to standard output, and nothing else; all of it is out when the block ends.
+
+    Raises OutputClosedError, or the SrError that says why it cannot be written.
+    """
+    with disk_errors(Path("standard output")):
+        try:
+            try:
+                yield
+            finally:
+                if sys.stdout is not None:  # it was closed before this program began
+                    sys.stdout.flush()
+        except OSError as error:
+            _discard(sys.stdout)
+            if isinstance(error, BrokenPipeError):
+                raise OutputClosedError from error
+            raise
+
+
+def _discard(stream: TextIO) -> None:
+    """Else the interpreter writes what is in the buffer once more when it ends, and fails with a code of its own."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with suppress(OSError):  # it has no descriptor
+        os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def show_json(content: dict[str, Any], *, indent: int | None = 2) -> None:
+    show(json.dumps(content, ensure_ascii=False, indent=indent))
 
 
 def show(text: str) -> None:
-    print(text)  # noqa: T201
+    """Raises as `standard_output`."""
+    with standard_output():
+        print(text)  # noqa: T201 — this is the program's output
 
 
 def note(text: str) -> None:
-    """A remark beside the output, on standard error."""
-    print(text, file=sys.stderr)  # noqa: T201
+    """A remark beside the output, on standard error; where nobody can read it, that is no reason to stop."""
+    try:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
+    except OSError:
+        _discard(sys.stderr)
 
 
 @contextmanager
