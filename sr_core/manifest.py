@@ -15,6 +15,7 @@ from sr_core import layout
 from sr_core.contract import CHUNKS_KEY, PLAN_KEY, REQUEST_KEY, ROUTE_KEY, TIMESTAMPS_KEY, Stage
 from sr_core.errors import DamagedData, InputError, IntegrityError
 from sr_core.storage import ObjectNotFound, Store
+from sr_core.storage.keys import is_key
 from sr_core.timestamps import FrameTable
 from sr_core.types import Plan, Receipt, Request
 
@@ -104,9 +105,14 @@ class Manifest:
         holds = (
             (receipt.stage, receipt.index) == (stage, index)
             and receipt.plan_digest == self.plan_digest
-            and sizes.get(receipt.key) == receipt.size_bytes
+            and (sizes.get(receipt.key) == receipt.size_bytes or self._is_there(receipt))
         )
         return receipt if holds else None
+
+    def _is_there(self, receipt: Receipt) -> bool:
+        """Whether the data is there now: another worker may have stored it since it was listed."""
+        found = self.store.stat(receipt.key) if is_key(receipt.key) else None
+        return found is not None and found.size_bytes == receipt.size_bytes
 
     @property
     def plan_digest(self) -> str:

@@ -1,6 +1,7 @@
 """Done means a receipt that bears this plan's digest and whose data is there."""
 
 import hashlib
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from sr_core.contract import PLAN_KEY, REQUEST_KEY, Stage
 from sr_core.errors import DamagedData, InputError
 from sr_core.manifest import Manifest
 from sr_core.planning import make_plan
-from sr_core.storage import open_store
+from sr_core.storage import ObjectInfo, open_store
 from sr_core.timestamps import FrameTable
 from sr_core.types import Plan, Receipt, Timing
 from tests import builders
@@ -94,6 +95,27 @@ def test_a_receipt_whose_data_was_changed_is_set_aside_when_it_is_read(manifest:
     assert len(set_aside(manifest)) == 1
 
 
+@pytest.mark.parametrize("first", ["segments/", "receipts/"])
+def test_what_another_worker_commits_meanwhile_is_not_set_aside(
+    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """A machine that was given up, and may not know it, finishes a segment between two of our requests."""
+    store, listed = manifest.store, manifest.store.list
+
+    def list_and_then_commit(prefix: str = "") -> Iterator[ObjectInfo]:
+        found = list(listed(prefix))
+        if prefix.startswith(first):
+            monkeypatch.setattr(store, "list", listed)
+            committed(manifest, tmp_path, b"the other's")
+        return iter(found)
+
+    monkeypatch.setattr(store, "list", list_and_then_commit)
+    manifest.receipts(Stage.UPSCALE, [0])
+
+    assert set_aside(manifest) == []
+    assert [receipt.index for receipt in manifest.receipts(Stage.UPSCALE, [0]).values()] == [0]
+
+
 def test_a_receipt_of_another_plan_does_not_count(manifest: Manifest, tmp_path: Path) -> None:
     committed(manifest, tmp_path, b"segment", plan_digest="another")
 
@@ -103,6 +125,14 @@ def test_a_receipt_of_another_plan_does_not_count(manifest: Manifest, tmp_path: 
 
 def test_a_receipt_that_is_not_one_does_not_count(manifest: Manifest, tmp_path: Path) -> None:
     manifest.store.put_bytes(layout.receipt_key(Stage.UPSCALE, 0), b'{"stage": "upsc')
+
+    assert manifest.receipts(Stage.UPSCALE, [0]) == {}
+    assert len(set_aside(manifest)) == 1
+
+
+def test_a_receipt_that_names_no_key_does_not_count(manifest: Manifest, tmp_path: Path) -> None:
+    receipt = committed(manifest, tmp_path, b"segment").model_copy(update={"key": "../elsewhere"})
+    manifest.store.put_bytes(layout.receipt_key(Stage.UPSCALE, 0), receipt.to_json())
 
     assert manifest.receipts(Stage.UPSCALE, [0]) == {}
     assert len(set_aside(manifest)) == 1
