@@ -1,7 +1,7 @@
 # `make` alone lists what there is. Every target sets up what it needs, once, in .venv.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint synth deploy images cloud-demo chaos fuzz conformance bench constraints clean evaluate
+.PHONY: help run zoo basicsr test check lint synth deploy images cloud-demo chaos fuzz conformance bench constraints clean evaluate
 
 PYTHON ?= python3
 VENV   := .venv
@@ -28,6 +28,12 @@ help: ## list the targets
 run: $(VENV)/.run ## upscale a video: make run VIDEO=in.mp4 [OUT=out.mp4] [ARGS="--crf 20 …"]
 	@test -n "$(VIDEO)" || { echo 'say which video: make run VIDEO=in.mp4 [OUT=out.mp4]' >&2; exit 64; }
 	@$(BIN)/sr run "$(VIDEO)" -o "$(OUT)" $(ARGS)
+
+zoo: $(VENV)/.run ## install what reads published checkpoints of other architectures (--model PATH)
+	@$(INSTALL) -e '.[inference,zoo]'
+
+basicsr: $(VENV)/.run ## install what reads BasicSR's option files (--model basicsr:OPTIONS.yml), up to Python 3.12
+	@$(INSTALL) -e '.[inference,zoo,basicsr]'
 
 test: $(VENV)/.dev ## run all tests (under five minutes on two cores; PYTEST="-k name" narrows)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(PYTEST)

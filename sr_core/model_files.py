@@ -62,12 +62,18 @@ def find(settings: Settings, folder: Path | None = None) -> Found:
     A file that lies elsewhere is brought to `folder`, by default the user's cache folder.
 
     Raises:
-        InputError: no such network or file, or its content is not usable.
+        InputError: no such network or file, it may not be read, or its content is not usable.
         IntegrityError: a file in the model store is not what the catalogue promises.
     """
     model = settings.model or catalogue.recommended(settings.scale)
     if model in catalogue.shipped():
         return Found(spec=catalogue.describe_shipped(model), path=None)
+    with disk_errors(Path(model)):
+        return _found(model, folder)
+
+
+def _found(model: str, folder: Path | None) -> Found:
+    """A network that does not ship."""
     if model.startswith(_BASICSR):
         from sr_core.models.loading import pack_basicsr
 
@@ -120,6 +126,7 @@ def pull(name: str, *, on_bytes: Callable[[int, int], None] = lambda _done, _who
     Raises:
         InputError: there is no such network, or its address is gone.
         IntegrityError: the file is not what is promised, or not the one seen before.
+        HostCapacity: the disk is full.
         TransientError: the download failed.
     """
     networks = catalogue.published()
@@ -139,7 +146,8 @@ def pull(name: str, *, on_bytes: Callable[[int, int], None] = lambda _done, _who
         else:
             return Pulled(address=address, sha256=promised, is_pinned=entry.sha256 is not None, was_there=True)
     path = folder / f"{entry.file}.new"
-    digest = download(entry.url, path, size_bytes=entry.size_bytes, sha256=promised, on_bytes=on_bytes)
+    with disk_errors(path):
+        digest = download(entry.url, path, size_bytes=entry.size_bytes, sha256=promised, on_bytes=on_bytes)
     store.put(entry.file, path, sha256=digest)
     path.unlink(missing_ok=True)
     if entry.sha256 is None:

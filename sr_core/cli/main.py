@@ -84,10 +84,16 @@ def _interruptible(options: argparse.Namespace) -> AbstractContextManager[Interr
 
 
 def _with_hint(error: InputError, arguments: Sequence[str]) -> InputError:
-    """Where the name of a file was taken for an option, says how to write it."""
+    """Where the name of a file was taken for an option, or there are several, says how to write it."""
+    message = str(error)
+    is_excess, is_lack = "unrecognized arguments" in message, "required" in message or "expected" in message
     for argument in arguments:
-        if argument.startswith("-") and Path(argument).suffix[1:].isalnum() and "=" not in argument:
+        is_blamed = is_lack or (is_excess and argument in message)
+        if is_blamed and argument.startswith("-") and Path(argument).suffix[1:].isalnum() and "=" not in argument:
             return InputError(f"{argument} is taken for an option; if it is a file, write ./{argument}")
+    excess = message.partition(";")[0]
+    if is_excess and " -" not in excess:
+        return InputError(f"{excess}; quote a name with spaces, and call it once for each of several files (--help)")
     return error
 
 
@@ -242,6 +248,6 @@ def _add_stage(commands: "argparse._SubParsersAction[_Parser]", stage: Stage) ->
 
 
 def _count(text: str) -> int:
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on")
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
     return int(text)

@@ -3,6 +3,7 @@
 It knows of no network and of no store.
 """
 
+import errno
 import hashlib
 import http.client
 import time
@@ -17,6 +18,11 @@ _PIECE_BYTES = 1 << 20
 _TIMEOUT_SECONDS = 60
 _ATTEMPTS = 4
 """In a row without a byte gained; each that gains some starts the count anew."""
+
+_OF_THE_DISK = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR}
+)
+"""What only writing the file can raise: a connection's own errors have other numbers, or none (URLError)."""
 
 OnBytes = Callable[[int, int], None]
 """Called with the bytes that are there and the size of the whole."""
@@ -43,6 +49,7 @@ def download(
     Raises:
         InputError: there is no such file.
         IntegrityError: it is not what was promised; the download is thrown away.
+        OSError: the file cannot be written.
         TransientError: the transfer failed several times in a row; what came is kept.
     """
     partial = path.with_name(path.name + ".partial")
@@ -56,6 +63,8 @@ def download(
                 raise InputError(f"{url} is not there any more (HTTP {error.code})") from error
             fault: Exception = error
         except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
+            if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+                raise
             fault = error
         else:
             fault = TransientError("the connection ended early")

@@ -61,7 +61,7 @@ def stand_in_for_torchvision() -> None:
             sys.modules[moved.__name__] = moved
 
 
-HOW_TO_INSTALL = "install the extra that reads it: pip install 'sr-pipeline[zoo]' (or [basicsr])"
+HOW_TO_INSTALL = "`make zoo` installs what reads it, `make basicsr` BasicSR (docs/models.md)"
 
 
 def read_options(path: Path) -> tuple[dict[str, Any], Path, str | None]:
@@ -69,10 +69,12 @@ def read_options(path: Path) -> tuple[dict[str, Any], Path, str | None]:
 
     The weights are `path.pretrain_network_g`; a relative path is looked for beside the option file, too.
 
-    Raises InputError when the file cannot be read or does not say these things.
+    Raises InputError when the file cannot be read or does not say these things, and where PyYAML is not installed.
     """
-    import yaml
-
+    try:
+        import yaml
+    except ImportError as error:
+        raise InputError(f"{path} is an option file, which needs PyYAML ({error}); {HOW_TO_INSTALL}") from error
     try:
         options = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -102,7 +104,7 @@ def build(network_options: Mapping[str, Any], state: Mapping[str, Tensor], *, na
             importlib.import_module("basicsr.archs")
             registry = importlib.import_module("basicsr.utils.registry").ARCH_REGISTRY
         except ImportError as error:
-            raise InputError(f"{name} needs BasicSR ({error}); pip install 'sr-pipeline[basicsr]'") from error
+            raise InputError(f"{name} needs BasicSR ({error}); {HOW_TO_INSTALL}") from error
         options = dict(network_options)
         kind = options.pop("type")
         try:

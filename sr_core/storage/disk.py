@@ -49,6 +49,8 @@ _INPUT = {
     errno.EISDIR: "a folder stands where a file is needed; move it away or choose another name",
     errno.EEXIST: "a folder stands where a file is needed; move it away or choose another name",
     errno.ENOTEMPTY: "a folder stands where a file is needed; move it away or choose another name",
+    errno.ENAMETOOLONG: "the name is too long for its filesystem; choose a shorter one",
+    errno.ELOOP: "its symbolic links lead in a circle; check the path",
     errno.EXDEV: "it lies on another filesystem than its store; keep a store on one filesystem",
 }
 

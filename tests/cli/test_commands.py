@@ -49,6 +49,9 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "in.mp4"], "--output"),
         (["run", "in.mp4", "-o", "out.mp4", "--codec", "divx"], "divx"),
         (["run", "in.mp4", "-o", "out.mp4", "--crf", "many"], "many"),
+        (["run", "in.mp4", "-o", "out.mp4", "--chunk-segments", "few"], "'few' is not a number"),
+        (["run", "in.mp4", "-oout.mp4", "--frobnicate"], "--frobnicate"),
+        (["run", "one.mp4", "two.mp4", "-o", "out.mp4"], "two.mp4"),
         (["upscale", "--job", "somewhere"], "--chunk"),
     ],
 )
@@ -61,6 +64,28 @@ def test_wrong_usage_is_one_line_that_names_what_is_wrong(
     assert text.count("\n") == 1
     assert named in text
     assert "--help" in text
+
+
+def test_a_second_input_is_refused_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    _, text = refused(["run", "one.mp4", "two.mp4", "-o", "out.mp4"], capsys)
+
+    assert "once for each of several files" in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["run", "-clip.mp4", "-o", "out.mp4"], ["run", "in.mp4", "-o", "-clip.mp4"], ["probe", "-clip.mp4"]],
+    ids=" ".join,
+)
+def test_a_name_that_looks_like_an_option_is_told_how_to_be_written(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, text = refused(arguments, capsys)
+
+    assert (code, text) == (
+        ExitCode.INPUT,
+        "sr: -clip.mp4 is taken for an option; if it is a file, write ./-clip.mp4\n",
+    )
 
 
 @pytest.mark.parametrize(

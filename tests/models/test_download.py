@@ -124,3 +124,12 @@ def test_no_connection_at_all_may_pass_and_what_came_is_kept(server: Server, tmp
     with pytest.raises(TransientError, match="goes on from here"):
         get(server, tmp_path / "network.pth")
     assert (tmp_path / "network.pth.partial").read_bytes() == CONTENT[:10]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_not_taken_for_a_bad_connection(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "network.pth.partial").symlink_to("/dev/full")
+
+    with pytest.raises(OSError, match="No space left"):
+        get(server, tmp_path / "network.pth")
+    assert len(server.ranges) == 1

@@ -1,5 +1,6 @@
 """Where a network comes from: the package, a path, an option file, the model store."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from moto import mock_aws
 
 from sr_core.contract import ENV_MODELS
-from sr_core.errors import InputError, IntegrityError
+from sr_core.errors import HostCapacity, InputError, IntegrityError, TransientError
 from sr_core.model_files import find, is_there, pull
 from sr_core.models import catalogue
 from sr_core.models.catalogue import PublishedModel, file_digest, published
@@ -161,3 +162,29 @@ def test_what_the_catalogue_says_of_a_network_is_what_its_architecture_has(name:
     assert (spec.scale, spec.multiple_px, spec.architecture) == (found.scale, found.multiple_px, found.architecture)
     assert spec.parameter_count == sum(parameter.numel() for parameter in network.parameters())
     assert spec.precisions == ("fp32", *found.precisions)
+
+
+@pytest.mark.parametrize("model", ["x" * 5000, "/proc/self/mem"], ids=["too long a name", "a file that cannot be read"])
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="this system has no /proc")
+def test_a_file_that_the_system_refuses_is_wrong_input_or_may_pass(model: str) -> None:
+    with pytest.raises((InputError, TransientError), match=r"; (choose|try)"):
+        find(Settings(model=model))
+
+
+def test_an_option_file_without_what_reads_it_is_told_how_to_get_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)  # as `make run` leaves it
+
+    with pytest.raises(InputError, match="`make basicsr`"):
+        find(Settings(model=f"basicsr:{tmp_path / 'options.yml'}"), tmp_path)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_under_the_model_store_is_said_so(entry: PublishedModel, tmp_path: Path) -> None:
+    folder = tmp_path / "cache" / "sr" / "models"
+    folder.mkdir(parents=True)
+    (folder / f"{entry.file}.new.partial").symlink_to("/dev/full")
+
+    with pytest.raises(HostCapacity, match="the disk is full"):
+        pull(NAME)
