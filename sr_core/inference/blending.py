@@ -3,14 +3,16 @@
 The result is not that of the whole frame, but it has no seams. Networks with a measured radius never come here.
 """
 
+from collections.abc import Callable
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sr_core.inference.tiling import tiles
 
 
 def run_blended(
-    network: nn.Module, rgb: Tensor, *, tile_px: int, overlap_px: int, multiple_px: int, scale: int
+    network: Callable[[Tensor], Tensor], rgb: Tensor, *, tile_px: int, overlap_px: int, multiple_px: int, scale: int
 ) -> Tensor:
     """Upscales (N, 3, H, W) in tiles that reach `overlap_px` into one another; float32 (N, 3, H·scale, W·scale).
 

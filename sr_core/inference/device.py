@@ -6,6 +6,7 @@ import os
 import torch
 
 from sr_core.errors import InputError
+from sr_core.inference.numerics import gpu_builds
 from sr_core.types import Device, Execution, Precision, Settings
 
 _MALLOC_OPTIONS = {-8: 1, -3: 1 << 30, -1: 1 << 30}
@@ -43,9 +44,13 @@ def choose_precision(
     return fastest if fastest in safe else "fp32"
 
 
+_GPU_WORKERS = 3
+"""Frames in flight on a GPU: one comes back, one is computed, one waits for its turn."""
+
+
 def worker_count(execution: Execution) -> int:
     """How many frames to work on at once: on a CPU one per core, each on one thread, so that none waits for another."""
-    return len(os.sched_getaffinity(0)) if execution.device == "cpu" else 1
+    return len(os.sched_getaffinity(0)) if execution.device == "cpu" else _GPU_WORKERS
 
 
 def keep_freed_memory() -> None:
@@ -67,15 +72,21 @@ def device_name(device: Device) -> str:
     return torch.cuda.get_device_name() if device == "cuda" else torch.backends.cpu.get_cpu_capability()
 
 
-def fingerprint(execution: Execution) -> tuple[tuple[str, str], ...]:
-    """Everything on the torch side that can change a bit of the result."""
+def fingerprint(execution: Execution, *, tile_px: int | None) -> tuple[tuple[str, str], ...]:
+    """Everything on the torch side that can change a bit of the result.
+
+    Args:
+        execution: what was planned.
+        tile_px: the tile in use: on a GPU another shape may take another kernel.
+    """
     hardware = device_name(execution.device)
     return (
         ("torch", torch.__version__),
         ("device", f"{execution.device} {hardware}"),
         ("precision", execution.precision),
-        ("tile_px", str(execution.tile_px)),
+        ("tile_px", str(tile_px if execution.device == "cuda" else execution.tile_px)),
         ("batch_frames", str(execution.batch_frames)),
+        *(gpu_builds() if execution.device == "cuda" else ()),
     )
 
 

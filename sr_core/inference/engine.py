@@ -1,12 +1,14 @@
 """Runs a network over pictures, whole or in parts: RGB in, upscaled RGB out.
 
 Nothing is dropped: out of memory means smaller tiles, down to `SMALLEST_TILE_PX`; a result that is not finite is
-computed again in fp32. Several threads may use one engine at once. It does not know where pictures come from or go to.
+computed again in fp32. Several threads may use one engine at once, but not one that is warmed up. It does not know
+where pictures come from or go to.
 """
 
 import copy
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 import torch
@@ -15,11 +17,17 @@ from torch import Tensor, nn
 from sr_core.errors import GpuMemory, HostCapacity, IntegrityError
 from sr_core.inference.blending import run_blended
 from sr_core.inference.changes import Rectangle
-from sr_core.inference.tiling import tiles
+from sr_core.inference.replay import Replays
+from sr_core.inference.tiling import Tile, tiles
 from sr_core.types import Execution
 
 SMALLEST_TILE_PX = 64
+GPU_BATCH_PX = 512 * 512
+"""Tiles of one shape go through a GPU together up to so many pixels, halo included: enough for 2,048 thread blocks of a
+convolution, where the largest GPU has 132 processors. Fixed, not measured: in another batch bits may differ."""
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "_STATUS_ALLOC_FAILED")
+Network = Callable[[Tensor], Tensor]
 
 
 class Upscaled(NamedTuple):
@@ -38,9 +46,10 @@ class Engine:
         network: maps (N, 3, H, W) in [0, 1] to (N, 3, H·scale, W·scale).
         execution: device, precision, tile and halo, as the plan has them.
         scale: the network's factor.
+        batch_px: how many pixels of equal tiles are run at once; None for what suits the device.
     """
 
-    def __init__(self, network: nn.Module, execution: Execution, *, scale: int) -> None:
+    def __init__(self, network: nn.Module, execution: Execution, *, scale: int, batch_px: int | None = None) -> None:
         self.scale = scale
         self.execution = execution
         self.tile_px = execution.tile_px
@@ -48,10 +57,11 @@ class Engine:
         self.redone_frames = 0
         """Frames computed again in fp32 because the first result was not finite."""
         self.device = torch.device(execution.device)
+        self._batch_px = (GPU_BATCH_PX if execution.device == "cuda" else 0) if batch_px is None else batch_px
         self._lock = threading.Lock()
         self._fp32 = network.eval().requires_grad_(requires_grad=False)
         self._exact: nn.Module | None = None
-        self._network = self._prepare(copy.deepcopy(network), _DTYPES[execution.precision])
+        self._network: Network = self._prepare(copy.deepcopy(network), _DTYPES[execution.precision])
 
     def _prepare(self, network: nn.Module, dtype: torch.dtype) -> nn.Module:
         prepared: nn.Module = network.to(device=self.device, dtype=dtype)
@@ -70,15 +80,54 @@ class Engine:
     def upscale_whole(self, rgb: Tensor) -> Upscaled:
         """Does what `upscale_rgb` does, and says whether it took fp32."""
         rgb = rgb.to(self.device)
-        out = self._run_tiles(self._network, rgb)
-        if _is_finite(out):
+        out = self.run(rgb)
+        if is_finite(out):
             return Upscaled(out, is_redone=False)
+        return Upscaled(self.redo(rgb), is_redone=True)
+
+    @torch.inference_mode()
+    def run(self, rgb: Tensor) -> Tensor:
+        """Does what `upscale_rgb` does, but looks at nothing that was computed, and so waits for no GPU.
+
+        Raises GpuMemory or HostCapacity when out of memory at the smallest tile.
+        """
+        return self._run_tiles(self._network, rgb)
+
+    @torch.inference_mode()
+    def redo(self, rgb: Tensor) -> Tensor:
+        """Upscales in fp32 a picture for which `run` gave what is not finite. Raises what `upscale_rgb` raises."""
         with self._lock:
             self.redone_frames += rgb.shape[0]
         out = self._run_tiles(self._exact_network(), rgb)
-        if not _is_finite(out):
+        if not is_finite(out):
             raise IntegrityError("the network's output is not finite even in fp32; the weights are unusable")
-        return Upscaled(out, is_redone=True)
+        return out
+
+    @torch.inference_mode()
+    def warm_up(
+        self, width_px: int, height_px: int, replays: Callable[[nn.Module], Replays] = Replays
+    ) -> tuple[str, ...]:
+        """Prepares for pictures of that size, before the first of them: finds the tile that memory allows, and which of
+        their shapes are replayed. From then on pictures must be given one after another, in one stream.
+
+        Returns what was decided. Raises GpuMemory or HostCapacity when out of memory at the smallest tile.
+        """
+        network = self._network
+        assert isinstance(network, nn.Module), "an engine is warmed up once"
+        shapes: list[torch.Size] = []
+
+        def noted(batch: Tensor) -> Tensor:
+            shapes.append(batch.shape)
+            result: Tensor = network(batch)
+            return result
+
+        tile_px: int | None = -1
+        while tile_px != self.tile_px:
+            tile_px, shapes[:] = self.tile_px, []
+            self._run_tiles(noted, torch.rand((1, 3, height_px, width_px), device=self.device))
+        self._network = replaying = replays(network)
+        replaying.prepare(shapes, self.device)
+        return replaying.notes
 
     @torch.inference_mode()
     def upscale_parts(self, rgb: Tensor, parts: Sequence[Rectangle]) -> list[Tensor] | None:
@@ -97,22 +146,22 @@ class Engine:
             rows = slice((part.top - top) * scale, (part.bottom - top) * scale)
             columns = slice((part.left - left) * scale, (part.right - left) * scale)
             out = self._run_tiles(self._network, seen)[:, :, rows, columns]
-            if not _is_finite(out):
+            if not is_finite(out):
                 return None
             results.append(out)
         return results
 
-    def _run_tiles(self, network: nn.Module, rgb: Tensor) -> Tensor:
+    def _run_tiles(self, network: Network, rgb: Tensor) -> Tensor:
         while True:
             tile_px = self.tile_px
             try:
                 return self._run_tiles_once(network, rgb, tile_px)
             except (MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
             self._shrink_tiles(tile_px, largest_px=max(rgb.shape[-2:]))
 
-    def _run_tiles_once(self, network: nn.Module, rgb: Tensor, tile_px: int | None) -> Tensor:
+    def _run_tiles_once(self, network: Network, rgb: Tensor, tile_px: int | None) -> Tensor:
         count, _, height, width = rgb.shape
         if tile_px is None:
             result: Tensor = network(rgb.contiguous(memory_format=torch.channels_last)).float()
@@ -124,15 +173,27 @@ class Engine:
                 network, rgb, tile_px=tile_px, overlap_px=overlap_px, multiple_px=multiple_px, scale=scale
             )
         out = torch.empty((count, 3, height * scale, width * scale), dtype=torch.float32, device=rgb.device)
-        for tile in tiles(width, height, tile_px=tile_px, halo_px=self.execution.halo_px):
-            piece = rgb[:, :, tile.padded_top : tile.padded_bottom, tile.padded_left : tile.padded_right]
-            result = network(piece.contiguous(memory_format=torch.channels_last))
-            top, left = (tile.top - tile.padded_top) * scale, (tile.left - tile.padded_left) * scale
-            rows, columns = (tile.bottom - tile.top) * scale, (tile.right - tile.left) * scale
-            out[:, :, tile.top * scale : tile.bottom * scale, tile.left * scale : tile.right * scale] = result[
-                :, :, top : top + rows, left : left + columns
+        for batch in self._batches(list(tiles(width, height, tile_px=tile_px, halo_px=self.execution.halo_px))):
+            pieces = [
+                rgb[:, :, tile.padded_top : tile.padded_bottom, tile.padded_left : tile.padded_right] for tile in batch
             ]
+            piece = torch.cat(pieces) if len(pieces) > 1 else pieces[0]
+            results = network(piece.contiguous(memory_format=torch.channels_last)).split(count)  # type: ignore[no-untyped-call]
+            for tile, result in zip(batch, results, strict=True):
+                top, left = (tile.top - tile.padded_top) * scale, (tile.left - tile.padded_left) * scale
+                rows, columns = (tile.bottom - tile.top) * scale, (tile.right - tile.left) * scale
+                out[:, :, tile.top * scale : tile.bottom * scale, tile.left * scale : tile.right * scale] = result[
+                    :, :, top : top + rows, left : left + columns
+                ]
         return out
+
+    def _batches(self, grid: list[Tile]) -> list[list[Tile]]:
+        """Groups tiles that are run at once: of one shape, and as many as `batch_px` allows."""
+        batches = []
+        for (height, width), alike in groupby(sorted(grid, key=_padded_size), key=_padded_size):
+            same, at_once = list(alike), max(1, self._batch_px // (height * width))
+            batches += [same[start : start + at_once] for start in range(0, len(same), at_once)]
+        return batches
 
     def _shrink_tiles(self, failed_px: int | None, *, largest_px: int) -> None:
         """Halves the tile that was too large, once, whichever thread comes first.
@@ -148,6 +209,9 @@ class Engine:
                     raise GpuMemory(f"out of GPU memory at a tile of {current} px; use a GPU with more memory")
                 raise HostCapacity(f"out of memory at a tile of {current} px; use a machine with more memory")
             self.tile_px = max(SMALLEST_TILE_PX, -(-current // 2))
+            self._batch_px = 0
+            if isinstance(self._network, Replays):
+                self._network.forget()
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
 
@@ -159,11 +223,22 @@ class Engine:
             return self._exact
 
 
-def _is_finite(values: Tensor) -> bool:
-    """Whether all are: their sum is read once, and no finite pictures add up to infinity in fp32."""
-    return bool(torch.isfinite(values.sum()))
+def is_finite(values: Tensor) -> bool:
+    """Whether all are. Waits for a GPU."""
+    return bool(are_finite(values))
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Allocation failures of the CPU come as a plain RuntimeError that says so."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+def are_finite(values: Tensor) -> Tensor:
+    """The same as one bool on the device: their sum is read once, and no finite pictures add up to infinity in fp32."""
+    return torch.isfinite(values.sum())
+
+
+def _padded_size(tile: Tile) -> tuple[int, int]:
+    return tile.padded_bottom - tile.padded_top, tile.padded_right - tile.padded_left
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether that is what an error tells of: the CPU's, and those of a GPU's libraries, are plain RuntimeErrors."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return any(words in str(error) for words in _OUT_OF_MEMORY)

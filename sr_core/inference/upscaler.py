@@ -1,8 +1,14 @@
-"""From decoded planes to the planes that the encoder wants, by as many threads at once as the device can use."""
+"""From decoded planes to the planes that the encoder wants, by as many threads at once as the device can use.
+
+There are two ways through: on a CPU every thread carries a frame from one end to the other and reuses parts of frames
+(`sequence`); on a GPU threads only queue work and wait for it (`streamed`). The bytes are the same.
+"""
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -10,11 +16,21 @@ from torch import Tensor
 
 from sr_core.inference.device import check_device, fingerprint, keep_freed_memory, worker_count
 from sr_core.inference.engine import Engine
+from sr_core.inference.numerics import settle_gpu_numerics
 from sr_core.inference.sequence import Format, SequenceUpscaler, Step
+from sr_core.inference.streamed import Arrived, StreamedUpscaler
 from sr_core.models.loading import load
 from sr_core.types import Plan
 from sr_core.video.formats import HANDLED
 from sr_core.video.frames import Plane, Planes
+
+
+class _Way(Protocol):
+    """A way through the device: what `step` gives is for `upscale`."""
+
+    def step(self, planes: Sequence[Plane], source: Format) -> Any: ...
+
+    def upscale(self, step: Any) -> Arrived: ...
 
 
 class FrameUpscaler:
@@ -23,36 +39,59 @@ class FrameUpscaler:
     Args:
         plan: the job's plan.
         weights: the weights file; None for a network that ships with the package.
-        reuse: whether parts of a frame that did not change are taken from the one before (`sequence`).
+        reuse: whether what did not change is taken from the frame before: parts of it on a CPU, all of it on a GPU.
 
     Raises InputError when the plan's device is not there, and InputError or IntegrityError when the weights are not
-    usable, see `models.loading.load`.
+    usable, see `models.loading.load`; on a GPU GpuMemory when it is too small.
     """
 
     def __init__(self, plan: Plan, weights: Path | None, *, reuse: bool = True) -> None:
         check_device(plan.execution.device)
         if plan.execution.device == "cpu":
             keep_freed_memory()
+        else:
+            settle_gpu_numerics()
         self.workers = worker_count(plan.execution)
         """How many threads should call `upscale` at once."""
-        self.fingerprint = fingerprint(plan.execution)
         self._plan = plan
         self._engine = Engine(load(plan.model, weights), plan.execution, scale=plan.model.scale)
         self._output = HANDLED[plan.delivery.pixel_format]
-        self._sequence = SequenceUpscaler(
-            self._engine,
-            output=Format(self._output.chroma, self._output.bit_depth, plan.color),
-            quarter_turns=plan.video.rotation_degrees // 90,
-            reuse=reuse and plan.execution.halo_is_exact,
-        )
+        output = Format(self._output.chroma, self._output.bit_depth, plan.color)
+        quarter_turns = plan.video.rotation_degrees // 90
+        self._sequence: SequenceUpscaler | None = None
+        self._way: _Way
+        if plan.execution.device == "cuda":
+            self._way = streamed = StreamedUpscaler(
+                self._engine,
+                output=output,
+                size_px=plan.video.upright_size_px,
+                quarter_turns=quarter_turns,
+                reuse=reuse,
+            )
+            self.notes = streamed.notes
+            """What was chosen on this machine; it does not touch the result."""
+        else:
+            self._sequence = SequenceUpscaler(
+                self._engine,
+                output=output,
+                quarter_turns=quarter_turns,
+                reuse=reuse and plan.execution.halo_is_exact,
+            )
+            self._way = _OnCores(self._sequence, workers=self.workers)
+            self.notes = ()
         self._lock = threading.Lock()
-        self._working_seconds = 0.0
+        self._busy_seconds = 0.0
         self._computed_frames = 0.0
 
     @property
+    def fingerprint(self) -> tuple[tuple[str, str], ...]:
+        """Everything on the torch side that could change a bit so far."""
+        return fingerprint(self._plan.execution, tile_px=self._engine.tile_px)
+
+    @property
     def busy_seconds(self) -> float:
-        """Wall time spent in the network and colour conversion so far, averaged over the workers."""
-        return self._working_seconds / self.workers
+        """Time spent in the network and colour conversion so far: the GPU's own, or wall time averaged over workers."""
+        return self._busy_seconds
 
     @property
     def computed_frames(self) -> float:
@@ -62,7 +101,7 @@ class FrameUpscaler:
     @property
     def is_reuse_refuted(self) -> bool:
         """Whether reuse was given up because its result was not that of whole frames."""
-        return self._sequence.is_reuse_refuted
+        return self._sequence is not None and self._sequence.is_reuse_refuted
 
     @property
     def redone_frames(self) -> int:
@@ -74,21 +113,37 @@ class FrameUpscaler:
         if self._plan.execution.device == "cpu":
             torch.set_num_threads(1)
 
-    def step(self, frame: Planes) -> Step:
+    def step(self, frame: Planes) -> Any:
         """Takes the next frame of the source, in order; `upscale` makes it a frame of the output."""
-        planes = [torch.from_numpy(plane).unsqueeze(0) for plane in frame.planes]
-        return self._sequence.step(planes, Format(frame.format.chroma, frame.format.bit_depth, self._plan.video.color))
+        source = Format(frame.format.chroma, frame.format.bit_depth, self._plan.video.color)
+        return self._way.step(frame.planes, source)
 
-    def upscale(self, step: Step) -> Planes:
-        """Upscales a frame, once. Raises what `Engine.upscale_rgb` raises."""
+    def upscale(self, step: Any) -> Planes:
+        """Upscales a frame, once. Raises what `Engine.upscale_rgb` raises, and TransientError when a GPU fails."""
+        arrived = self._way.upscale(step)
+        with self._lock:
+            self._busy_seconds += arrived.busy_seconds
+            self._computed_frames += arrived.computed_share
+        return Planes(self._output, arrived.planes)
+
+
+class _OnCores:
+    """The way through a CPU: numpy in, numpy out, and a share of the workers' time."""
+
+    def __init__(self, sequence: SequenceUpscaler, *, workers: int) -> None:
+        self._sequence, self._workers = sequence, workers
+
+    def step(self, planes: Sequence[Plane], source: Format) -> Step:
+        return self._sequence.step([torch.from_numpy(plane).unsqueeze(0) for plane in planes], source)
+
+    def upscale(self, step: Step) -> Arrived:
         started = time.monotonic()
         result = self._sequence.upscale(step)
-        planes = Planes(self._output, tuple(self._to_numpy(plane) for plane in result.planes))
-        with self._lock:
-            self._working_seconds += time.monotonic() - started - result.waited_seconds
-            self._computed_frames += result.computed_share
-        return planes
+        planes = tuple(_to_numpy(plane) for plane in result.planes)
+        busy_seconds = time.monotonic() - started - result.waited_seconds
+        return Arrived(planes, busy_seconds / self._workers, result.computed_share)
 
-    def _to_numpy(self, plane: Tensor) -> Plane:
-        samples = plane[0].cpu().numpy()
-        return samples if self._output.bytes_per_sample == 1 else samples.astype(np.uint16)
+
+def _to_numpy(plane: Tensor) -> Plane:
+    samples = plane[0].numpy()
+    return samples if samples.dtype == np.uint8 else samples.astype(np.uint16)

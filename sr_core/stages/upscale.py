@@ -143,7 +143,7 @@ class _Worker:
                 self._progress(Stage.UPSCALE, segment.start_frame + count, plan.video.frame_count)
                 remaining = (now - started) / count * (segment.frame_count - count)
                 self._interruption.check(needed_seconds=remaining)
-        notes = []
+        notes = [*upscaler.notes]
         if redone := upscaler.redone_frames - redone_before:
             notes.append(f"{redone} frames were computed again in fp32")
         if upscaler.is_reuse_refuted:

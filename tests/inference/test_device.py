@@ -1,12 +1,15 @@
 """Which device is used, and what is said when it is not there."""
 
+import os
+
 import pytest
 import torch
 
 from sr_core.errors import InputError
 from sr_core.inference import FrameUpscaler, choose_device, choose_precision
+from sr_core.inference.device import fingerprint, worker_count
 from sr_core.planning import make_plan
-from sr_core.types import Settings
+from sr_core.types import Execution, Settings
 from tests import builders
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -30,6 +33,32 @@ def test_a_plan_made_for_a_gpu_is_refused_on_a_machine_without() -> None:
 
     with pytest.raises(InputError, match="no CUDA device is available here"):
         FrameUpscaler(plan, None)
+
+
+def test_a_fingerprint_on_a_gpu_names_the_tile_in_use_and_what_holds_the_kernels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Given a plan for a GPU, and a stand-in for asking it
+    monkeypatch.setattr("sr_core.inference.device.device_name", lambda _device: "Tesla T4")
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda: (7, 5))
+    execution = Execution(device="cuda", precision="fp16", tile_px=None, halo_px=18, batch_frames=1)
+
+    # When memory allowed only tiles of 320 px there
+    found = dict(fingerprint(execution, tile_px=320))
+
+    # Then the fingerprint says so, and names the builds
+    assert found["device"] == "cuda Tesla T4"
+    assert found["tile_px"] == "320"
+    assert found["compute_capability"] == "7.5"
+    assert {"cuda", "cudnn", "driver"} <= found.keys()
+
+
+def test_a_fingerprint_on_a_cpu_is_that_of_the_plan() -> None:
+    execution = Execution(device="cpu", precision="bf16", tile_px=640, halo_px=18, batch_frames=1)
+
+    assert dict(fingerprint(execution, tile_px=320))["tile_px"] == "640"
+    assert worker_count(execution) == len(os.sched_getaffinity(0))
+    assert worker_count(execution.model_copy(update={"device": "cuda"})) == 3
 
 
 def test_a_precision_that_was_asked_for_is_kept() -> None:

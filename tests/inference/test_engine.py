@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sr_core.errors import HostCapacity, IntegrityError
 from sr_core.inference.engine import Engine
+from sr_core.inference.replay import Replays
 from sr_core.inference.tiling import tiles
 from sr_core.models.compact import Compact
 from sr_core.types import Execution, Precision
@@ -50,6 +51,56 @@ def test_a_halo_one_pixel_too_small_would_show() -> None:
     assert not torch.equal(whole, tiled)
 
 
+class Noting(nn.Module):
+    """Notes the shapes that it is called with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = network()
+        self.shapes: list[tuple[int, ...]] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.shapes.append(tuple(x.shape))
+        result: Tensor = self.inner(x)
+        return result
+
+    def __deepcopy__(self, _memo: object) -> "Noting":
+        return self
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_tiles_of_one_shape_go_through_together_and_change_nothing_but_rounding(precision: Precision) -> None:
+    # Given a grid of four times three tiles, and room for three of the largest at once
+    noting, alone = Noting(), Noting()
+    together = Engine(noting, execution(tile_px=32, precision=precision), scale=2, batch_px=3 * 42 * 42)
+
+    # When a picture is upscaled
+    result = together.upscale_rgb(picture(height=96, width=128))
+
+    # Then corners, edges and inner tiles were gathered, in fewer calls; in a batch other kernels may round otherwise
+    expected = Engine(alone, execution(tile_px=32, precision=precision), scale=2).upscale_rgb(picture(96, 128))
+    assert float((result - expected).abs().max()) <= (1e-5 if precision == "fp32" else 1 / 255)
+    assert sorted(noting.shapes) == [
+        (1, 3, 37, 37),
+        (1, 3, 37, 42),
+        (2, 3, 42, 37),
+        (2, 3, 42, 42),
+        (3, 3, 37, 37),
+        (3, 3, 37, 42),
+    ]
+    assert len(alone.shapes) == 12
+
+
+def test_several_pictures_in_tiles_stay_apart() -> None:
+    pictures = torch.cat([picture(seed=seed) for seed in range(2)])
+
+    together = Engine(network(), execution(tile_px=32), scale=2, batch_px=10**6).upscale_rgb(pictures)
+
+    for index in range(2):
+        alone = Engine(network(), execution(tile_px=32), scale=2).upscale_rgb(pictures[index : index + 1])
+        assert float((together[index : index + 1] - alone).abs().max()) <= 1e-5
+
+
 class TooLittleMemory(nn.Module):
     """Fails to allocate for inputs of more than `limit_px` a side."""
 
@@ -64,12 +115,16 @@ class TooLittleMemory(nn.Module):
         result: Tensor = self.inner(x)
         return result
 
+    def __deepcopy__(self, _memo: object) -> "TooLittleMemory":
+        return self
+
 
 @pytest.mark.parametrize(
     "fail",
     [
         lambda: torch.OutOfMemoryError("out of memory"),
         lambda: RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"),
+        lambda: RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         MemoryError,
     ],
 )
@@ -81,6 +136,42 @@ def test_out_of_memory_means_smaller_tiles_and_the_same_picture(fail: Callable[[
     expected = Engine(network(), execution(), scale=2).upscale_rgb(picture())
     assert small.tile_px is not None
     assert float((result - expected).abs().max()) <= 1 / 255
+
+
+def record(network: nn.Module, _example: Tensor) -> Callable[[Tensor], Tensor]:
+    """As good as a recording, where nothing is recorded."""
+    return lambda batch: network(batch) + 0
+
+
+def replays(network: nn.Module) -> Replays:
+    return Replays(network, record=record, clock=lambda: 0.0)
+
+
+def test_warming_up_finds_the_tile_that_memory_allows_and_prepares_its_shapes() -> None:
+    # Given a device that bears tiles of 90 px, surroundings included
+    engine = Engine(TooLittleMemory(90, MemoryError), execution(), scale=2)
+
+    # When it is warmed up
+    notes = engine.warm_up(130, 96, replays)
+
+    # Then the tile is settled before the first picture, and the shapes of such tiles are decided on
+    assert engine.tile_px == 65
+    assert [note.partition(":")[0] for note in notes] == ["network at 1×3×53×70"]
+    assert torch.equal(
+        engine.upscale_rgb(picture()), Engine(network(), execution(tile_px=65), scale=2).upscale_rgb(picture())
+    )
+
+
+def test_memory_that_runs_out_later_takes_the_recordings_with_it() -> None:
+    inner = TooLittleMemory(200, MemoryError)
+    engine = Engine(inner, execution(), scale=2)
+    engine.warm_up(130, 96, replays)
+
+    inner.limit_px = 90
+    result = engine.upscale_rgb(picture())
+
+    assert engine.tile_px == 65
+    assert torch.equal(result, Engine(network(), execution(tile_px=65), scale=2).upscale_rgb(picture()))
 
 
 def test_out_of_memory_at_the_smallest_tile_is_an_error_that_says_what_helps() -> None:

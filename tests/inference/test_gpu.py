@@ -1,0 +1,137 @@
+"""What only a GPU can show: its bits do not change, recordings and queues give the plain network's, fp32 is fp32.
+
+Everywhere else these are skipped. On a machine with one: ``pytest tests/inference/test_gpu.py``.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from sr_core.errors import GpuMemory
+from sr_core.inference import choose_device
+from sr_core.inference.device import fingerprint
+from sr_core.inference.engine import Engine
+from sr_core.inference.numerics import settle_gpu_numerics
+from sr_core.inference.replay import Replays
+from sr_core.inference.sequence import Format, SequenceUpscaler
+from sr_core.inference.streamed import Arrived, StreamedUpscaler
+from sr_core.models.compact import Compact
+from sr_core.stages.overlap import overlap
+from sr_core.types import Device, Execution, Precision, Settings
+from sr_core.video.frames import Plane
+from tests import builders
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+WIDTH_PX, HEIGHT_PX, SCALE, CONV_COUNT = 322, 182, 2, 4
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
+EIGHT = Format("420", 8, builders.color())
+TEN = Format("422", 10, builders.color())
+
+
+@pytest.fixture(autouse=True)
+def settled() -> None:
+    settle_gpu_numerics()
+
+
+def engine(
+    precision: Precision, *, device: Device = "cuda", tile_px: int | None = None, batch_px: int | None = None
+) -> Engine:
+    torch.manual_seed(1)
+    network = Compact(scale=SCALE, feature_count=64, conv_count=CONV_COUNT)
+    execution = Execution(device=device, precision=precision, tile_px=tile_px, halo_px=CONV_COUNT + 2, batch_frames=1)
+    return Engine(network, execution, scale=SCALE, batch_px=batch_px)
+
+
+def picture(seed: int = 0) -> Tensor:
+    return torch.rand(1, 3, HEIGHT_PX, WIDTH_PX, generator=torch.Generator().manual_seed(seed))
+
+
+def frames(count: int, form: Format) -> list[tuple[Plane, ...]]:
+    random = np.random.default_rng(5)
+    dtype = np.uint8 if form.bit_depth == 8 else np.uint16
+    rows = HEIGHT_PX // 2 if form.chroma == "420" else HEIGHT_PX
+    sizes = ((HEIGHT_PX, WIDTH_PX), *2 * ((rows, WIDTH_PX // 2),))
+    codes: list[list[Any]] = [[random.integers(0, 1 << form.bit_depth, size) for size in sizes] for _ in range(count)]
+    made = [tuple(plane.astype(dtype) for plane in each) for each in codes]
+    return [made[0], *made]  # the first one twice
+
+
+def in_threads(upscaler: StreamedUpscaler, given: Sequence[tuple[Plane, ...]], form: Format) -> list[Arrived]:
+    return list(overlap((upscaler.step(each, form) for each in given), upscaler.upscale, workers=3, ahead=4))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("tile_px", [None, 64])
+def test_bits_do_not_change_from_run_to_run(precision: Precision, tile_px: int | None) -> None:
+    first, *others = (engine(precision, tile_px=tile_px).upscale_rgb(picture()) for _ in range(4))
+
+    assert all(torch.equal(first, other) for other in others)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("tile_px", [None, 64])
+def test_recordings_give_the_networks_bits(precision: Precision, tile_px: int | None) -> None:
+    # Given engines that replay whatever was recorded, fast or not, and that never do
+    warm, plain = (engine(precision, tile_px=tile_px) for _ in range(2))
+    notes = warm.warm_up(WIDTH_PX, HEIGHT_PX, lambda network: Replays(network, clock=lambda: 0.0))
+
+    # Then recording works here, and gives the same for pictures that neither has seen
+    assert all("recorded and replayed" in note for note in notes), notes
+    for seed in range(3):
+        assert torch.equal(warm.upscale_rgb(picture(seed)), plain.upscale_rgb(picture(seed)))
+
+
+@pytest.mark.parametrize("form", [EIGHT, TEN], ids=["8 bits", "10 bits"])
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_queues_give_the_bytes_of_one_frame_after_another(precision: Precision, form: Format) -> None:
+    given = frames(24, form)
+    upscaler = StreamedUpscaler(engine(precision), output=form, size_px=(WIDTH_PX, HEIGHT_PX))
+
+    arrived = in_threads(upscaler, given, form)
+
+    sequence = SequenceUpscaler(engine(precision), output=form, reuse=False)
+    for one, planes in zip(arrived, given, strict=True):
+        step = sequence.step([torch.from_numpy(plane)[None] for plane in planes], form)
+        expected = [plane[0].cpu().numpy() for plane in sequence.upscale(step).planes]
+        assert all(map(np.array_equal, one.planes, expected))
+    assert arrived[1].computed_share == 0
+    assert all(each.busy_seconds > 0 for each in arrived if each.computed_share)
+
+
+def test_fp32_on_a_gpu_is_fp32() -> None:
+    # TF32, which torch uses for convolutions by default, is off by about 1e-3
+    exact, gpu = engine("fp32", device="cpu").upscale_rgb(picture()), engine("fp32").upscale_rgb(picture()).cpu()
+
+    assert float((exact - gpu).abs().max()) < 2e-5
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_is_within_two_codes_of_fp32(precision: Precision) -> None:
+    exact, half = engine("fp32").upscale_rgb(picture()), engine(precision).upscale_rgb(picture())
+
+    assert float((exact - half).abs().max()) <= 2 / 255
+
+
+def test_a_gpu_that_is_full_means_smaller_tiles_and_then_an_error_of_its_own() -> None:
+    # Given room for the picture, but not for its result
+    _, total = torch.cuda.mem_get_info()
+    torch.cuda.set_per_process_memory_fraction(800e6 / total)
+    try:
+        with pytest.raises(GpuMemory, match="use a GPU with more memory"):
+            engine("fp32").upscale_rgb(torch.rand(1, 3, 4320, 7680))
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+        torch.cuda.empty_cache()
+
+
+def test_the_gpu_is_chosen_and_named() -> None:
+    execution = engine("fp16").execution
+
+    assert choose_device(Settings()) == "cuda"
+    assert torch.cuda.get_device_name() in dict(fingerprint(execution, tile_px=None))["device"]
+    assert dict(fingerprint(execution, tile_px=None))["driver"] != "unknown"
