@@ -1,6 +1,8 @@
 """What a network costs on a tier, in seconds and dollars per frame, and from that the tier and the size of a chunk.
 
-    model seconds = FLOPs per input pixel × input pixels ÷ achieved rate           (2 FLOPs a multiply-accumulate)
+    model seconds = the larger of
+        FLOPs per input pixel × input pixels ÷ achieved rate                       (2 FLOPs a multiply-accumulate)
+        bytes moved per input pixel × input pixels ÷ memory rate                   (GPUs only; see `moved_bytes`)
     codec seconds = output pixels ÷ rate of the delivery encoder on the tier's CPU
     seconds per frame = the larger of the two, because upscale overlaps them
 
@@ -10,6 +12,7 @@ to a digit. Prices are for comparing tiers; what a job cost is in its report.
 """
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import Literal
 
 from sr_core.types import ModelSpec, Tier, VideoInfo
@@ -27,6 +30,11 @@ FRAMES_IN_FLIGHT = 64
 """Output frames that a worker holds at once: the encoder's look-ahead and references, and the queues before it."""
 RESIDENT_BYTES = 4 * 2**30
 """Host memory that a worker takes whatever the frame's size: Python, torch, CUDA context, decoder."""
+FEATURE_BYTES = 4 * 2
+"""Of GPU memory moved for each feature of each layer at a pixel: its convolution reads and writes it in fp16, then the
+activation does."""
+OUTPUT_BYTES = 230
+"""Moved for each output pixel: the passes that `inference.color` makes over fp32 samples, counted for 4:2:0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +55,8 @@ class TierMachine:
     """The smallest of the tier's types; None where nobody bills it."""
     flops_per_second: Rate
     """Achieved by convolutional networks in the precision that the tier runs them in."""
+    memory_bytes_per_second: Rate | None
+    """Of the GPU's memory; None on a CPU, where the measured rate contains it."""
     encoded_pixels_per_second: Rate
     """Output pixels that x264 `medium` takes in beside the network."""
     host_memory_bytes: int
@@ -69,6 +79,7 @@ TIERS: dict[Tier, TierMachine] = {
             source="bench.speed: realesr-animevideov3 in bf16 on two Zen 4 cores with AVX-512 BF16, 2026-11-25; "
             "without bf16 about a third of it",
         ),
+        memory_bytes_per_second=None,
         encoded_pixels_per_second=Rate(value=32e6, basis="measured", source=_MEASURED_CPU),
         host_memory_bytes=8 * 10**9,
         spot_usd_per_hour=0.0,
@@ -82,6 +93,7 @@ TIERS: dict[Tier, TierMachine] = {
             source="T4, 65 TFLOPS fp16 in its data sheet × 0.2, the part of its 125 TFLOPS that a V100 was published "
             "to reach with realesr-animevideov3 (65.9 fps at 640×480), 2026-11",
         ),
+        memory_bytes_per_second=Rate(value=320e9, basis="projected", source="T4, 320 GB/s in its data sheet"),
         encoded_pixels_per_second=Rate(
             value=18e6,
             basis="projected",
@@ -98,6 +110,7 @@ TIERS: dict[Tier, TierMachine] = {
             basis="projected",
             source="A10G, 125 TFLOPS fp16 in its data sheet × 0.2, as for standard, 2026-11",
         ),
+        memory_bytes_per_second=Rate(value=600e9, basis="projected", source="A10G, 600 GB/s in its data sheet"),
         encoded_pixels_per_second=Rate(
             value=24e6,
             basis="projected",
@@ -110,6 +123,7 @@ TIERS: dict[Tier, TierMachine] = {
     "memory": TierMachine(
         instance_type="g4dn.2xlarge",
         flops_per_second=Rate(value=13e12, basis="projected", source="as standard: the same T4"),
+        memory_bytes_per_second=Rate(value=320e9, basis="projected", source="as standard: the same T4"),
         encoded_pixels_per_second=Rate(
             value=30e6, basis="projected", source="as standard, its four encoder threads on four cores instead of two"
         ),
@@ -150,6 +164,8 @@ def frame_cost(model: ModelSpec, video: VideoInfo, tier: Tier) -> FrameCost:
     input_px = video.width_px * video.height_px
     output_px = input_px * model.scale**2
     model_seconds = 2.0 * model.macs_per_pixel * input_px / machine.flops_per_second.value
+    if machine.memory_bytes_per_second is not None:
+        model_seconds = max(model_seconds, moved_bytes(model) * input_px / machine.memory_bytes_per_second.value)
     codec_seconds = output_px / machine.encoded_pixels_per_second.value
     hours = max(model_seconds, codec_seconds) / 3600
     host_bytes = RESIDENT_BYTES + FRAMES_IN_FLIGHT * _frame_bytes(output_px, video)
@@ -162,6 +178,16 @@ def frame_cost(model: ModelSpec, video: VideoInfo, tier: Tier) -> FrameCost:
         host_bytes=host_bytes,
         fits=host_bytes <= machine.host_memory_bytes,
     )
+
+
+def moved_bytes(model: ModelSpec) -> float:
+    """GPU memory moved for an input pixel, by the network and by the colour conversion after it; estimated.
+
+    A network whose radius comes from as many 3×3 convolutions has Σ 9·features² multiply-accumulates in them; by the
+    inequality of Cauchy and Schwarz Σ features is at most √(macs · layers / 9), and is that for layers of equal width.
+    """
+    features = sqrt(model.macs_per_pixel * max(1, model.radius_px) / 9)
+    return FEATURE_BYTES * features + OUTPUT_BYTES * model.scale**2
 
 
 def seconds_per_frame(model: ModelSpec, video: VideoInfo, tier: Tier) -> float:
