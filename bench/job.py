@@ -39,10 +39,15 @@ class Job:
     Args:
         clip: the source; its chunks must be one.
         folder: an empty folder for the job.
+        preset, model, device, precision: as `types.Settings` has them.
     """
 
-    def __init__(self, clip: Path, folder: Path, *, preset: str, model: str) -> None:
-        settings = Settings.model_validate({"preset": preset, "model": model, "crf": CRF})
+    def __init__(
+        self, clip: Path, folder: Path, *, preset: str, model: str, device: str = "auto", precision: str = "auto"
+    ) -> None:
+        settings = Settings.model_validate(
+            {"preset": preset, "model": model, "crf": CRF, "device": device, "precision": precision}
+        )
         request, weights = make_request(str(clip), str(folder / "out.mp4"), settings)
         self._scratch = folder / "scratch"
         self._scratch.mkdir()
@@ -61,9 +66,8 @@ class Job:
         self._upscaled = self._run_model(keep=True)
 
     @staticmethod
-    def describe_execution(model: str) -> Execution:
-        """How a job with default settings would run `model` here: device and precision (tiles aside)."""
-        settings = Settings(model=model)
+    def describe_execution(settings: Settings) -> Execution:
+        """How a job with these settings would run its network here: device and precision (tiles aside)."""
         device = choose_device(settings)
         precision = choose_precision(settings, device)
         return Execution(device=device, precision=precision, tile_px=None, halo_px=0, batch_frames=1)

@@ -8,10 +8,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from sr_core.types import Device
 
-def machine() -> dict[str, str | int | float]:
-    """Processor, number of cores that may be used, versions, the date, and how busy the machine was just now."""
+
+def machine(device: Device = "cpu") -> dict[str, str | int | float]:
+    """Processor, GPU if that is used, cores that may be used, versions, the date, and how busy it was just now."""
     return {
+        **(_gpu() if device == "cuda" else {}),
         "cpu": _cpu_name(),
         "cores": len(os.sched_getaffinity(0)),
         "system": f"{platform.system()} {platform.machine()}, {' '.join(platform.libc_ver())}",
@@ -25,8 +28,9 @@ def machine() -> dict[str, str | int | float]:
 
 def describe(facts: dict[str, str | int | float]) -> str:
     """The same on one line."""
+    gpu = f"{facts['gpu']}, driver {facts['driver']}, CUDA {facts['cuda']}, " if "gpu" in facts else ""
     return (
-        f"{facts['cpu']}, {facts['cores']} cores, torch {facts['torch']}, av {facts['av']}, {facts['date']}, "
+        f"{gpu}{facts['cpu']}, {facts['cores']} cores, torch {facts['torch']}, av {facts['av']}, {facts['date']}, "
         f"load average before {facts['load_average']}"
     )
 
@@ -34,6 +38,16 @@ def describe(facts: dict[str, str | int | float]) -> str:
 def write_results(path: Path, measured_on: dict[str, str | int | float], results: dict[str, Any]) -> None:
     """Writes one JSON object: the machine, then the results."""
     path.write_text(json.dumps({"machine": measured_on, **results}, indent=2, ensure_ascii=False) + "\n")
+
+
+def _gpu() -> dict[str, str | int | float]:
+    """Name, memory, and the builds that hold its kernels. Imports torch."""
+    import torch
+
+    from sr_core.inference.numerics import gpu_builds
+
+    memory_bytes = torch.cuda.get_device_properties(0).total_memory
+    return {"gpu": torch.cuda.get_device_name(), "gpu_memory_bytes": memory_bytes, **dict(gpu_builds())}
 
 
 def _cpu_name() -> str:

@@ -105,6 +105,9 @@ def _main(arguments: Sequence[str]) -> int:
     network = load(describe(model), None if model in shipped() else Path(model))
     if isinstance(network, Compact):
         network, _ = network_of(network)
+    if device != "cpu":  # the libraries of a GPU are loaded by the first picture
+        with torch.inference_mode():
+            network.to(device)(torch.zeros(1, 3, 64, 64, device=device)).cpu()
     started = time.monotonic()
     plain_loop(Path(source), Path(output), network, frames=int(frames), crf=int(crf), preset=preset, device=device)
     print(time.monotonic() - started)
