@@ -11,12 +11,13 @@ since moto changes the SDK for the whole of it.
 """
 
 import json
+import logging
 import os
 import resource
 import threading
 import uuid
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -88,6 +89,7 @@ class LocalCloud:
         with ExitStack() as undo:
             undo.enter_context(mock_aws(config={"stepfunctions": {"execute_state_machine": True}}))
             undo.enter_context(mended(self))
+            undo.enter_context(_without_access_log())
             self.deployment = deploy(self._assembly, REGION)
             server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
             server.start()
@@ -154,6 +156,9 @@ class LocalCloud:
         found: Iterable[Any] = batch_backends[DEFAULT_ACCOUNT_ID][REGION]._jobs.values()
         return list(found)
 
+    def _job(self, job_id: str) -> LocalJob:
+        return next(job for job in self.jobs() if job.job_id == job_id)
+
     def attempt_of(self, access_key: str) -> Attempt | None:
         """Whose credentials these are."""
         return self._by_key.get(access_key)
@@ -187,7 +192,7 @@ class LocalCloud:
         return self.is_befallen(Target.of_command(command), Kind.THROTTLE)
 
     def cause_of(self, job_id: str, cause: str) -> str:
-        target = next(job.target for job in self.jobs() if job.job_id == job_id)
+        target = self._job(job_id).target
         fault = self.plan.take(target, Kind.CAUSE, Kind.CUT_CAUSE)
         if fault is None:
             return cause
@@ -195,6 +200,9 @@ class LocalCloud:
 
     def policy(self, role_arn: str) -> Policy:
         return Policy.of_role(self.client("iam"), role_arn.rpartition("/")[2])
+
+    def job_runs(self, job_id: str) -> bool:
+        return self._job(job_id).status not in ("SUCCEEDED", "FAILED")
 
     def terminate_job(self, job_id: str) -> None:
         self.client("batch").terminate_job(jobId=job_id, reason="Terminated by the execution that started it")
@@ -251,6 +259,18 @@ class LocalCloud:
         if fault is not None and fault.kind == Kind.DISK_FULL:
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (int(fault.value), resource.RLIM_INFINITY))
         return process
+
+
+@contextmanager
+def _without_access_log() -> Iterator[None]:
+    """A line for each request takes as long as most requests; `Attempt.requests` holds them all."""
+    log = logging.getLogger("werkzeug")
+    before = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _translated(value: str, places: dict[str, Path]) -> str:

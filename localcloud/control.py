@@ -20,6 +20,10 @@ class Control(Site, Protocol):
         """What the execution is told of a failed job, given what it should be told."""
         ...
 
+    def job_runs(self, job_id: str) -> bool:
+        """Whether a job has not ended."""
+        ...
+
     def terminate_job(self, job_id: str) -> None:
         """As TerminateJob."""
         ...

@@ -48,11 +48,12 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from localcloud import json_lines, task_words
 from localcloud.batch import LocalJob, submitted_retry_strategy
 from localcloud.control import Control
+from localcloud.execution import is_running
 from localcloud.map_run import evaluated_apart
 from localcloud.workflow_rights import check
 
 Json = dict[str, Any]
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +95,21 @@ def _submission(original: Any, control: Control) -> Any:
 
 
 class _Watched:
-    """A `.sync` task's resolver that knows how to end what it waits for."""
+    """A `.sync` task's resolver that knows how to end what it waits for, and asks the API only when that has ended."""
 
-    def __init__(self, resolve: Callable[[], Any], end: Callable[[], None], tell: Callable[[str], str]) -> None:
-        self._resolve, self.end, self._tell = resolve, end, tell
+    def __init__(
+        self,
+        resolve: Callable[[], Any],
+        *,
+        runs: Callable[[], bool],
+        end: Callable[[], None],
+        tell: Callable[[str], str] = lambda cause: cause,
+    ) -> None:
+        self._resolve, self._runs, self.end, self._tell = resolve, runs, end, tell
 
     def __call__(self) -> Any:
+        if self._runs():
+            return None
         try:
             return self._resolve()
         except FailureEventException as failure:
@@ -113,7 +123,12 @@ def _job_resolver(original: Any, control: Control) -> Any:
     def build(self: Any, env: Any, **arguments: Any) -> _Watched:
         job_id = env.stack[-1]["JobId"]
         resolve = original(self, env=env, **arguments)
-        return _Watched(resolve, partial(control.terminate_job, job_id), partial(control.cause_of, job_id))
+        return _Watched(
+            resolve,
+            runs=partial(control.job_runs, job_id),
+            end=partial(control.terminate_job, job_id),
+            tell=partial(control.cause_of, job_id),
+        )
 
     return build
 
@@ -121,7 +136,8 @@ def _job_resolver(original: Any, control: Control) -> Any:
 def _execution_resolver(original: Any, control: Control) -> Any:
     def build(self: Any, env: Any, **arguments: Any) -> _Watched:
         arn = env.stack[-1]["ExecutionArn"]
-        return _Watched(original(self, env=env, **arguments), partial(control.stop_execution, arn), lambda cause: cause)
+        resolve = original(self, env=env, **arguments)
+        return _Watched(resolve, runs=partial(is_running, arn), end=partial(control.stop_execution, arn))
 
     return build
 

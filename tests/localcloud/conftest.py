@@ -12,7 +12,7 @@ from localcloud.assembly import CloudAssembly
 from localcloud.cloud import LocalCloud
 from localcloud.processes import NewInterpreter, WarmFork
 from tests.clips import make_clip
-from tests.stacks.conftest import Synthesize, synthesize
+from tests.stacks.conftest import Synthesize, example, synthesize
 
 from .runs import SETTINGS, Runs
 
@@ -20,9 +20,9 @@ __all__ = ["synthesize"]
 
 
 @pytest.fixture(scope="session")
-def assembly(synthesize: Synthesize) -> CloudAssembly:
+def assembly(synthesize: Synthesize, pytestconfig: pytest.Config) -> CloudAssembly:
     """What `cdk synth` writes for a new account."""
-    return CloudAssembly(synthesize("config/trial.yaml").folder)
+    return CloudAssembly(example("trial", pytestconfig, synthesize).folder)
 
 
 @pytest.fixture(scope="session")

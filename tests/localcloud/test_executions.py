@@ -8,6 +8,7 @@ import pytest
 
 from localcloud.cloud import LocalCloud
 from localcloud.execution import Execution
+from localcloud.processes import WarmFork
 from sr_core.contract import Stage
 from tests.clips import make_clip
 
@@ -15,7 +16,7 @@ from .conftest import sr_run
 from .runs import SETTINGS, Runs
 
 
-def test_an_aborted_execution_takes_its_jobs_with_it(plain: LocalCloud, runs: Runs) -> None:
+def test_an_aborted_execution_takes_its_jobs_with_it(plain: LocalCloud, warm: WarmFork, runs: Runs) -> None:
     # Given an execution whose two upscale jobs have begun: their interpreters take seconds to start
     run = runs.start()
     deadline = time.monotonic() + 120
@@ -38,6 +39,7 @@ def test_an_aborted_execution_takes_its_jobs_with_it(plain: LocalCloud, runs: Ru
     assert run.published() == []
 
     # and the next start goes on
+    plain.launcher = warm
     run.again().assert_done()
 
 

@@ -34,9 +34,20 @@ def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
     return synthesized
 
 
+_MADE = pytest.StashKey[dict[str, Assembly]]()
+
+
+def example(name: str, config: pytest.Config, synthesize: Synthesize) -> Assembly:
+    """An example config's assembly, the same one for all tests of a session, whatever folder they lie in."""
+    made = config.stash.setdefault(_MADE, {})
+    if name not in made:
+        made[name] = synthesize(f"config/{name}.yaml")
+    return made[name]
+
+
 @pytest.fixture(scope="session")
-def assemblies(synthesize: Synthesize) -> dict[str, Assembly]:
-    return {name: synthesize(f"config/{name}.yaml") for name in EXAMPLES}
+def assemblies(synthesize: Synthesize, pytestconfig: pytest.Config) -> dict[str, Assembly]:
+    return {name: example(name, pytestconfig, synthesize) for name in EXAMPLES}
 
 
 @pytest.fixture(params=EXAMPLES)
