@@ -21,7 +21,7 @@ from sr_core.stages.assemble import assemble
 from sr_core.stages.encode import encode
 from sr_core.stages.extract import extract
 from sr_core.stages.upscale import upscale
-from sr_core.storage import ObjectNotFound, check_publishable, is_published, open_store
+from sr_core.storage import ObjectNotFound, check_publishable, is_published, is_same_place, open_store
 from sr_core.types import Report, Settings
 
 
@@ -49,7 +49,7 @@ def run_local(
     interruption = interruption or Interruption()
     work_dir = work_dir.absolute()  # a relative "a:b" would be an address to the muxers
     container_for(output, settings.codec)
-    if _is_same_file(source, output):
+    if is_same_place(source, output):
         raise InputError(f"{output} is the input itself; choose another output")
     blocked = _why_not_publishable(output, overwrite)
     if blocked and not work_dir.is_dir():
@@ -99,13 +99,6 @@ def _run_stages(
             if error.key in redone:
                 raise
             redone.add(error.key)
-
-
-def _is_same_file(source: str, output: str) -> bool:
-    try:
-        return source == output or Path(source).samefile(output)
-    except OSError:
-        return False  # one of them is not there, or not a path
 
 
 def _why_not_publishable(output: str, overwrite: bool) -> InputError | None:

@@ -138,6 +138,16 @@ def publish(path: Path, uri: str, *, overwrite: bool) -> None:
         settle_folder(target.parent)
 
 
+def is_same_place(one: str, other: str) -> bool:
+    """Whether what is published at one address would replace what lies at the other, however they are written."""
+    if is_s3(one) or is_s3(other):
+        return is_s3(one) and is_s3(other) and parse_s3_uri(one) == parse_s3_uri(other)
+    try:
+        return local_path(one).samefile(local_path(other))
+    except OSError:
+        return False  # one of them is not there
+
+
 def is_published(uri: str, *, sha256: str) -> bool:
     """Whether `publish` has put content of that sha256 (hex) at `uri`, perhaps in a process that was killed at once.
 

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,6 +65,12 @@ def _packet_ranges(scan: Scan, chunks: Sequence[Chunk]) -> dict[int, tuple[int, 
     pts = scan.packets.pts
     key_numbers = [n for n, is_key in enumerate(scan.packets.is_key) if is_key and pts[n] != NO_TIME]
     key_times = [pts[n] for n in key_numbers]
+
+    def horizon(time: int) -> int:
+        """Leading pictures follow the keyframe they are shown before: look one keyframe further than `time`."""
+        beyond = bisect_right(key_times, time) + 1
+        return key_numbers[beyond] if beyond < len(key_numbers) else len(pts)
+
     ranges = {}
     for chunk in chunks:
         if UNSTEADY in scan.frames.checksums[chunk.start_frame : chunk.end_frame]:
@@ -73,17 +80,21 @@ def _packet_ranges(scan: Scan, chunks: Sequence[Chunk]) -> dict[int, tuple[int, 
         if preceding == 0 and chunk.start_frame:
             continue
         first = key_numbers[preceding - 2] if preceding > 1 else 0
+        if _is_longer(_MAX_PREROLL_PACKETS, (n for n in range(first, horizon(first_time)) if pts[n] < first_time)):
+            continue
         end = len(pts)
         if chunk.end_frame < len(scan.frames):
-            # Leading pictures follow the keyframe they are shown before: look one keyframe further than the end.
             end_time = scan.frames.pts[chunk.end_frame]
-            beyond = bisect_right(key_times, end_time) + 1
-            horizon = key_numbers[beyond] if beyond < len(key_numbers) else len(pts)
-            end = 1 + max((n for n in range(first, horizon) if NO_TIME < pts[n] < end_time), default=first)
-        preroll = sum(1 for n in range(first, end) if pts[n] < first_time)
-        if preroll <= _MAX_PREROLL_PACKETS and all(pts[n] != NO_TIME for n in range(first, end)):
+            numbers = range(first, horizon(end_time))
+            end = 1 + max((n for n in numbers if NO_TIME < pts[n] < end_time), default=first)
+        if all(pts[n] != NO_TIME for n in range(first, end)):
             ranges[chunk.index] = first, end
     return ranges
+
+
+def _is_longer(count: int, items: Iterator[object]) -> bool:
+    """Looks at one more than `count` of `items` at most."""
+    return sum(1 for _ in islice(items, count + 1)) > count
 
 
 def _copy_packets(
@@ -94,23 +105,23 @@ def _copy_packets(
     Yields None for a chunk whose packets the carrier does not take.
     """
     waiting = list(chunks)
-    writers: dict[int, _ChunkWriter] = {}
+    open_files: dict[int, tuple[Chunk, _ChunkWriter]] = {}
     with open_source(path) as container, ExitStack() as stack:
         stream = container.streams[stream_index]
         for number, packet in enumerate(_packets(container, stream)):
             while waiting and ranges[waiting[0].index][0] <= number:
-                writer = _ChunkWriter(_chunk_path(folder, waiting[0]), stream)
+                chunk = waiting.pop(0)
+                writer = _ChunkWriter(_chunk_path(folder, chunk), stream)
                 stack.callback(writer.close)
-                writers[waiting[0].index] = writer
-                waiting.pop(0)
-            for chunk in [chunk for chunk in chunks if chunk.index in writers]:
+                open_files[chunk.index] = chunk, writer
+            for chunk, writer in list(open_files.values()):
                 if number < ranges[chunk.index][1]:
-                    writers[chunk.index].write(packet)
+                    writer.write(packet)
                 if number + 1 >= ranges[chunk.index][1]:
-                    yield chunk, writers.pop(chunk.index).finish()
-        for chunk in chunks:
-            if chunk.index in writers:
-                yield chunk, writers.pop(chunk.index).finish()
+                    del open_files[chunk.index]
+                    yield chunk, writer.finish()
+        for chunk, writer in open_files.values():
+            yield chunk, writer.finish()
 
 
 class _ChunkWriter:

@@ -209,16 +209,24 @@ class _NowAndThen:
 
 
 class _Growth:
-    """Refuses a file that somebody is still writing: reading it might never end."""
+    """Refuses a file that somebody is still writing, as reading it might never end, or that is taken away."""
 
     def __init__(self, path: Path, then: Callable[[], None] = lambda: None) -> None:
         self._path, self._then = path, then
-        self._size_bytes = path.stat().st_size
+        self._first_bytes = self._size_bytes()
 
     def __call__(self) -> None:
-        if self._path.stat().st_size > self._size_bytes:
+        if self._size_bytes() > self._first_bytes:
             raise InputError(f"{self._path} grows while it is read; wait until it is complete")
         self._then()
+
+    def _size_bytes(self) -> int:
+        try:
+            return self._path.stat().st_size
+        except OSError as error:
+            raise InputError(
+                f"{self._path} cannot be looked at any more ({error.strerror}); see that its drive or share is there"
+            ) from error
 
 
 def _bounds(

@@ -143,6 +143,15 @@ def test_a_file_that_is_still_being_written_is_refused(tmp_path: Path) -> None:
         writer.join()
 
 
+def test_a_file_that_is_taken_away_while_it_is_read_is_named(tmp_path: Path) -> None:
+    """A drive that is unplugged, a share that is gone: no defect of the program."""
+    path = make_clip(tmp_path / "clip.ts", frames=24, audio="mp2")
+    info = probe_source(path)
+
+    with pytest.raises(InputError, match=r"clip.ts cannot be looked at any more \(No such file or directory\); "):
+        scan_source(path, info, on_frame=lambda _count: path.unlink(missing_ok=True))
+
+
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/urandom"])
 def test_what_never_ends_is_not_begun(device: str, sr: Commands, network: Path) -> None:
     (sr.folder.parent / "endless.mp4").symlink_to(device)

@@ -202,13 +202,12 @@ def test_an_output_that_exists_beside_unfinished_work(sr: Commands, job: Job) ->
     assert names(sr.folder / ".sr-work") == ["another"]
 
 
-@pytest.mark.parametrize("way", ["by its name", "by a link"])
+@pytest.mark.parametrize("way", ["by its name", "by a link", "by its address"])
 def test_an_output_that_is_the_input(way: str, sr: Commands, clip: Path, network: Path) -> None:
     """--overwrite, which another message suggests, would destroy the source."""
     source = Path(shutil.copy(clip, sr.folder / "clip.mp4"))
-    output = sr.folder / "link.mp4" if way == "by a link" else source
-    if output != source:
-        output.symlink_to(source)
+    (sr.folder / "link.mp4").symlink_to(source)
+    output = {"by its name": source, "by a link": sr.folder / "link.mp4", "by its address": source.as_uri()}[way]
 
     ended = sr.run("run", source, "-o", output, "--overwrite", "--model", network)
 

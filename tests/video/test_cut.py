@@ -1,6 +1,7 @@
 """Chunk files decode to exactly the frames that were promised, however the source was coded."""
 
 import subprocess
+from array import array
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ import pytest
 
 from sr_core.delivery import lossless_encoding
 from sr_core.errors import IntegrityError
+from sr_core.timestamps import FrameTable
 from sr_core.types import Chunk
-from sr_core.video.cut import CutChunk, cut
+from sr_core.video.cut import _MAX_PREROLL_PACKETS, CutChunk, _packet_ranges, cut
 from sr_core.video.formats import target_of
 from sr_core.video.probe import probe
 from sr_core.video.read import read_copied, read_lossless
-from sr_core.video.scan import Scan, scan
+from sr_core.video.scan import PacketIndex, Scan, scan
 from tests.clips import make_clip
 from tests.reference import VIDEO, needs_media
 
@@ -155,6 +157,34 @@ def test_a_long_preroll_is_not_copied_again_and_again(tmp_path: Path, monkeypatc
         "lossless",
     ]
     assert sum(read_back(one, found) for one in made) == 36
+
+
+class Counted(array):  # type: ignore[type-arg]
+    """An array that counts how often it is looked at."""
+
+    looks = 0
+
+    def __getitem__(self, index: Any) -> Any:
+        self.looks += 1
+        return super().__getitem__(index)
+
+
+def test_planning_the_cuts_looks_at_a_packet_a_few_times_however_many_chunks_there_are() -> None:
+    """A day's recording with a single keyframe would else keep the reader silent until it is taken to hang."""
+    # Given a source of one keyframe, and many chunks that need a long pre-roll
+    count, size = 20_000, 50
+    frames = FrameTable(time_base=Fraction(1, 25))
+    for index in range(count):
+        frames.append(index, checksum=index)
+    pts = Counted("q", range(count))
+    found = Scan(frames, PacketIndex(pts, bytearray([1] + [0] * (count - 1))), times_are_exact=True, warnings=())
+
+    # When their packets are looked up
+    ranges = _packet_ranges(found, chunks(count, size=size))
+
+    # Then those near the keyframe are copied, and the others given up after as many packets as are too many
+    assert list(ranges) == list(range(_MAX_PREROLL_PACKETS // size + 1))
+    assert pts.looks < 4 * (count * len(ranges) + (_MAX_PREROLL_PACKETS + 1) * count // size)
 
 
 def test_a_frame_that_is_not_the_promised_one_is_noticed(tmp_path: Path) -> None:
