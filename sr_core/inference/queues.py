@@ -40,12 +40,13 @@ class Mark:
 
 
 class Queues:
-    """The queues of one device."""
+    """The queues of one device; what was begun before them, such as the upload of a network, comes first."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._on = torch.get_device_module(device)
         self._up, self._work, self._down = (self._on.Stream() for _ in range(3))
+        self._work.wait_stream(self._on.current_stream())
 
     def upload(self, arrays: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], Mark]:
         """Starts copies to the device, for `working`; returns them with the moment when they are there.
