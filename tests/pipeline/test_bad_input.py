@@ -207,7 +207,8 @@ def test_an_output_that_is_the_input(way: str, sr: Commands, clip: Path, network
     """--overwrite, which another message suggests, would destroy the source."""
     source = Path(shutil.copy(clip, sr.folder / "clip.mp4"))
     (sr.folder / "link.mp4").symlink_to(source)
-    output = {"by its name": source, "by a link": sr.folder / "link.mp4", "by its address": source.as_uri()}[way]
+    outputs = {"by its name": str(source), "by a link": f"{sr.folder}/link.mp4", "by its address": source.as_uri()}
+    output = outputs[way]
 
     ended = sr.run("run", source, "-o", output, "--overwrite", "--model", network)
 
