@@ -9,6 +9,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
+from sr_core.models.compact import Compact
 from training.data import reference_media
 from training.evaluate import by_network, mean, score_folder
 from training.train import Config, State, load
@@ -17,7 +18,7 @@ ARCHITECTURE = "compact"
 
 
 def describe(
-    state: State, config: Config, *, licence: str, command: str, date: datetime.date, stills: list[Path]
+    state: State[Compact], config: Config, *, licence: str, command: str, date: datetime.date, stills: list[Path]
 ) -> dict[str, str]:
     """The file's metadata: what the network is, where it came from, its mean figures on each folder of stills."""
     network = state.average
@@ -39,7 +40,7 @@ def describe(
     return metadata
 
 
-def export(state: State, path: Path, *, metadata: dict[str, str]) -> None:
+def export(state: State[Compact], path: Path, *, metadata: dict[str, str]) -> None:
     """Writes the moving average of the weights as safetensors, replacing what was there only once it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")

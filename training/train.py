@@ -12,12 +12,12 @@ import math
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from sr_core.models.compact import Compact
 from training.compress import VideoDegradation
@@ -28,6 +28,7 @@ from training.initial import start_near_identity, take_over
 from training.pictures import curve, read_log
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
 class Config(BaseModel):
@@ -65,11 +66,11 @@ class Config(BaseModel):
 
 
 @dataclass(kw_only=True)
-class State:
+class State(Generic[NetworkT]):
     """What a checkpoint holds. Batches are drawn by seed and step, so that there is no random state to keep."""
 
-    network: Compact
-    average: Compact
+    network: NetworkT
+    average: NetworkT
     optimiser: torch.optim.Adam
     step: int = 0
     """Steps done."""
@@ -86,7 +87,7 @@ def read_pairs(config: Config, photos: Path, *, out: Path) -> Pairs:
     return load_video_pairs(photos, config.degradation, scale=config.scale, seed=config.seed, cache=cache)
 
 
-def begin(config: Config) -> State:
+def begin(config: Config) -> State[Compact]:
     """Makes the state before the first step; the weights follow from the seed alone."""
     torch.manual_seed(config.seed)
     network = Compact(scale=config.scale, feature_count=config.feature_count, conv_count=config.conv_count)
@@ -112,7 +113,7 @@ def charbonnier(output: Tensor, target: Tensor, *, epsilon: float) -> Tensor:
     return torch.sqrt((output - target).square() + epsilon**2).mean()
 
 
-def train_step(state: State, config: Config, pairs: Pairs) -> float:
+def train_step(state: State[NetworkT], config: Config, pairs: Pairs) -> float:
     """Does one step, in place; returns its loss."""
     low, high = draw_batch(
         pairs,
@@ -140,7 +141,7 @@ def train_step(state: State, config: Config, pairs: Pairs) -> float:
     return loss.item()
 
 
-def save(state: State, config: Config, path: Path) -> None:
+def save(state: State[Compact], config: Config, path: Path) -> None:
     """Writes a checkpoint; the one before stays whole until the new one is."""
     checkpoint = {
         "config": config.model_dump(),
@@ -155,7 +156,7 @@ def save(state: State, config: Config, path: Path) -> None:
     partial.replace(path)
 
 
-def load(path: Path) -> tuple[State, Config]:
+def load(path: Path) -> tuple[State[Compact], Config]:
     """Reads a checkpoint."""
     checkpoint: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
     config = Config.model_validate(checkpoint["config"])
@@ -167,7 +168,7 @@ def load(path: Path) -> tuple[State, Config]:
     return state, config
 
 
-def resume_or_begin(config: Config, checkpoint: Path) -> State:
+def resume_or_begin(config: Config, checkpoint: Path) -> State[Compact]:
     """Goes on from the checkpoint if there is one. Raises ValueError when it was made with another configuration."""
     if not checkpoint.exists():
         return begin(config)
@@ -194,7 +195,7 @@ class Progress:
 
 def train(
     config: Config, pairs: Pairs, out: Path, *, stills: Path | None, save_every: int, stop_at: int | None = None
-) -> State:
+) -> State[Compact]:
     """Trains to the last step, with a checkpoint and a line in ``log.jsonl`` every `save_every` steps.
 
     With `stop_at` it ends at that step already, in the midst of the schedule.

@@ -49,9 +49,10 @@ def test_the_file_says_what_it_is(name: str, network: Compact) -> None:
     assert shipped_file(name).stat().st_size <= 3_000_000
 
 
-def test_it_is_small_enough_for_a_laptop(network: Compact) -> None:
+def test_it_costs_no_more_than_its_size_promises(name: str, network: Compact) -> None:
+    """Small ones are for laptops; full ones stay below the popular compact network of 64 × 16."""
     macs_per_input_px = sum(layer.weight.numel() for layer in network.body if isinstance(layer, torch.nn.Conv2d))
-    assert macs_per_input_px <= 70_000
+    assert macs_per_input_px <= (250_000 if "full" in name else 70_000)
 
 
 @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (128, 128, 128), (200, 40, 90), (0, 0, 255)])

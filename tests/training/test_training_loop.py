@@ -60,7 +60,7 @@ def read_log(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 
-def assert_same_state(first: State, second: State) -> None:
+def assert_same_state(first: State[Compact], second: State[Compact]) -> None:
     assert first.step == second.step
     for a, b in ((first.network, second.network), (first.average, second.average)):
         assert all(torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True))
@@ -78,7 +78,7 @@ def test_a_resumed_run_ends_in_the_state_of_an_uninterrupted_one(
     uninterrupted = train(config, pairs, tmp_path / "whole", stills=None, save_every=1)
 
     # Given a run that was killed in its third step
-    def killed(state: State, config: Config, pairs: Pairs) -> float:
+    def killed(state: State[Compact], config: Config, pairs: Pairs) -> float:
         if state.step == 2:
             raise KeyboardInterrupt
         return train_step(state, config, pairs)
