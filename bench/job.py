@@ -111,7 +111,8 @@ class Job:
             ahead=upscaler.workers + 1,
             prepare_worker=upscaler.prepare_worker,
         )
-        return [frame for frame in results if keep]
+        # Copies: a GPU's frames lie in memory that the system cannot put aside.
+        return [Planes(each.format, tuple(plane.copy() for plane in each.planes)) for each in results if keep]
 
     def _run_codec(self) -> None:
         plan, path = self.plan, self._scratch / "codec.mkv"
