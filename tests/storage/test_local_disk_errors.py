@@ -87,7 +87,7 @@ def test_a_real_limit_is_met_with_an_explanation(local_store: LocalStore) -> Non
         (errno.EMFILE, HostCapacity, "ulimit -n"),
         (errno.EROFS, InputError, "read-only; choose another folder"),
         (errno.EXDEV, InputError, "keep a store on one filesystem"),
-        (errno.ENAMETOOLONG, InputError, "File name too long"),
+        (errno.ENAMETOOLONG, InputError, "too long for its filesystem; choose a shorter one"),
     ],
     ids=lambda value: errno.errorcode[value] if isinstance(value, int) else "",
 )
