@@ -7,6 +7,7 @@ one that does not hold is set aside, and its unit is done again. There is no oth
 import hashlib
 import json
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -18,6 +19,9 @@ from sr_core.storage import ObjectNotFound, Store
 from sr_core.storage.keys import is_key
 from sr_core.timestamps import FrameTable
 from sr_core.types import Plan, Receipt, Request
+
+_READS_AT_ONCE = 8
+"""Requests for receipts that are under way together: a film has thousands, and each waits for an answer from S3."""
 
 
 class Manifest:
@@ -81,21 +85,26 @@ class Manifest:
         """The receipts that hold, by index. Those that do not are set aside."""
         sizes = {info.key: info.size_bytes for info in self.store.list(layout.data_prefix(stage))}
         present = {info.key for info in self.store.list(layout.receipts_prefix(stage))}
+        wanted = [index for index in indices if layout.receipt_key(stage, index) in present]
+        with ThreadPoolExecutor(_READS_AT_ONCE, thread_name_prefix="receipts") as readers:
+            contents = list(readers.map(self._read, [layout.receipt_key(stage, index) for index in wanted]))
         found: dict[int, Receipt] = {}
-        for index in indices:
-            key = layout.receipt_key(stage, index)
-            if key not in present:
+        for index, content in zip(wanted, contents, strict=True):
+            if content is None:
                 continue
-            try:
-                content = self.store.get_bytes(key)
-            except ObjectNotFound:
-                continue  # set aside by another worker meanwhile
             receipt = self._held(content, stage, index, sizes)
             if receipt is None:
                 self._set_aside(stage, index, content)
             else:
                 found[index] = receipt
         return found
+
+    def _read(self, key: str) -> bytes | None:
+        """None when it was set aside by another worker meanwhile."""
+        try:
+            return self.store.get_bytes(key)
+        except ObjectNotFound:
+            return None
 
     def _held(self, content: bytes, stage: Stage, index: int, sizes: dict[str, int]) -> Receipt | None:
         try:

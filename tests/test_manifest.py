@@ -1,6 +1,7 @@
 """Done means a receipt that bears this plan's digest and whose data is there."""
 
 import hashlib
+import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -58,6 +59,22 @@ def test_a_committed_unit_is_done(manifest: Manifest, tmp_path: Path) -> None:
 
     assert manifest.receipts(Stage.UPSCALE, range(3)) == {1: receipt}
     assert manifest.fetch(receipt, tmp_path).read_bytes() == b"segment"
+
+
+def test_many_receipts_are_asked_for_together(
+    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a store that answers only when two requests are under way
+    receipts = {index: committed(manifest, tmp_path, b"segment %d" % index, index=index) for index in range(2)}
+    both, get_bytes = threading.Barrier(2, timeout=10), manifest.store.get_bytes
+
+    def answered_in_pairs(key: str) -> bytes:
+        both.wait()
+        return get_bytes(key)
+
+    monkeypatch.setattr(manifest.store, "get_bytes", answered_in_pairs)
+
+    assert manifest.receipts(Stage.UPSCALE, range(3)) == receipts
 
 
 def test_the_second_of_two_workers_takes_the_firsts_result(manifest: Manifest, tmp_path: Path) -> None:

@@ -107,7 +107,9 @@ def _report(
     warnings: tuple[str, ...],
     started: float,
 ) -> Report:
-    upscaled = manifest.receipts(Stage.UPSCALE, range(len(plan.segments))) or receipts
+    upscaled = receipts
+    if plan.segment_codec != "delivery":
+        upscaled = manifest.receipts(Stage.UPSCALE, range(len(plan.segments))) or receipts
     fingerprints = {receipt.fingerprint for receipt in upscaled.values()}
     if len(fingerprints) > 1:
         warnings = (*warnings, f"segments were made under {len(fingerprints)} fingerprints; see their receipts")
