@@ -53,7 +53,11 @@ def _discard(stream: TextIO) -> None:
 
 
 def show_json(content: dict[str, Any], *, indent: int | None = 2) -> None:
-    show(json.dumps(content, ensure_ascii=False, indent=indent))
+    """In ASCII, so that it is JSON whatever the encoding of standard output and whatever the name of a file.
+
+    Raises as `standard_output`.
+    """
+    show(json.dumps(content, indent=indent))
 
 
 def show(text: str) -> None:

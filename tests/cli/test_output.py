@@ -1,5 +1,6 @@
 """What becomes of a command whose output nobody takes: it tells the truth all the same, in its exit code above all."""
 
+import json
 import os
 import subprocess
 import sys
@@ -94,3 +95,17 @@ def test_a_connection_that_breaks_within_the_work_is_not_taken_for_a_reader_that
 
     assert main(["models"]) == ExitCode.INTERNAL
     assert "somebody else's pipe" in capsys.readouterr().err
+
+
+def test_json_is_json_whatever_the_encoding_of_standard_output() -> None:
+    # Given an output that takes no more than Latin letters, as in a terminal of long ago
+    answer = subprocess.run(
+        [sys.executable, "-c", COMMAND, "probe", "größe 映画.mp4", "--json"],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+    )
+
+    # When a name that has others is told, then it arrives
+    assert answer.returncode == ExitCode.INPUT
+    assert "größe 映画.mp4" in json.loads(answer.stdout.decode("ascii"))["error"]["message"]
