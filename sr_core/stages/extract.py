@@ -49,16 +49,15 @@ def extract(
     info = plan.video if plan is not None else probe_source(source, while_waiting=interruption.check)
 
     def on_frame(count: int) -> None:
-        interruption.check()
         progress(Stage.EXTRACT, count, max(count, info.frame_count))
 
     deinterlace = plan.deinterlace if plan is not None else is_deinterlaced(request.settings, info)
-    found = scan_source(source, info, deinterlace=deinterlace, on_frame=on_frame)
+    found = scan_source(source, info, deinterlace=deinterlace, on_frame=on_frame, while_waiting=interruption.check)
     if plan is None:
         if found.interlaced_count and not info.is_interlaced:
             info = info.model_copy(update={"field_order": "unknown"})  # it began with progressive frames
             if is_deinterlaced(request.settings, info):
-                found = scan_source(source, info, deinterlace=True, on_frame=on_frame)
+                found = scan_source(source, info, deinterlace=True, on_frame=on_frame, while_waiting=interruption.check)
         plan = _decide(manifest, request, info, found, scratch, tier=tier, chunk_segments=chunk_segments)
     _cut_missing(manifest, plan, found, source, scratch, interruption)
     manifest.write_route(plan)
@@ -112,7 +111,10 @@ def _cut_missing(
     assert target is not None, "probing refuses other pixel formats"
     lossless = lossless_encoding(target.format.name)
     started = time.monotonic()
-    for made in cut_source(source, plan.video, found, missing, lossless=lossless, folder=scratch):
+    cutting = cut_source(
+        *(source, plan.video, found, missing), lossless=lossless, folder=scratch, while_waiting=interruption.check
+    )
+    for made in cutting:
         interruption.check()
         commit(
             manifest,

@@ -61,13 +61,20 @@ def probe_source(path: Path, *, while_waiting: Callable[[], None] = lambda: None
 
 
 def scan_source(
-    path: Path, info: VideoInfo, *, deinterlace: bool = False, on_frame: Callable[[int], None] = lambda _: None
+    path: Path,
+    info: VideoInfo,
+    *,
+    deinterlace: bool = False,
+    on_frame: Callable[[int], None] = lambda _: None,
+    while_waiting: Callable[[], None] = lambda: None,
 ) -> Scan:
     """`scan` in a reader. `on_frame` is told now and then how many frames there were so far, and in the end.
 
+    `while_waiting` is called a few times a second, also while no frame comes; what it raises ends the reader.
+
     Raises InputError also when there are more frames than the limit, or the file grows while it is read.
     """
-    watch = _Growth(path)
+    watch = _Growth(path, while_waiting)
 
     def tell(count: int) -> None:
         watch()
@@ -81,11 +88,24 @@ def scan_source(
 
 
 def cut_source(
-    path: Path, info: VideoInfo, found: Scan, chunks: Sequence[Chunk], *, lossless: Encoding, folder: Path
+    path: Path,
+    info: VideoInfo,
+    found: Scan,
+    chunks: Sequence[Chunk],
+    *,
+    lossless: Encoding,
+    folder: Path,
+    while_waiting: Callable[[], None] = lambda: None,
 ) -> Iterator[CutChunk]:
-    """`cut` in a reader."""
+    """`cut` in a reader. `while_waiting` is called a few times a second; what it raises ends the reader."""
     bounds = _bounds(info, passes=3, readable=(path,), writable=(folder,))
-    for made in isolated(_cut, path, info, found, list(chunks), lossless, folder, subject=path, bounds=bounds):
+    job = isolated(
+        *(_cut, path, info, found, list(chunks), lossless, folder),
+        subject=path,
+        bounds=bounds,
+        while_waiting=while_waiting,
+    )
+    for made in job:
         made = _expect(CutChunk, made, path)
         if made.path.parent != folder:
             raise InputError(f"{path}: the process that reads it names {made.path}; do not trust the file")
