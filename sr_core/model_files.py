@@ -14,7 +14,7 @@ from sr_core.errors import DamagedData, InputError, IntegrityError
 from sr_core.models import catalogue
 from sr_core.models.catalogue import PublishedModel, file_digest
 from sr_core.models.describe import describe
-from sr_core.models.download import download
+from sr_core.models.download import download, one_at_a_time
 from sr_core.storage import ObjectNotFound, Store, open_store
 from sr_core.storage.disk import disk_errors, make_folder
 from sr_core.storage.keys import is_key
@@ -121,7 +121,8 @@ def is_there(name: str) -> bool:
 def pull(name: str, *, on_bytes: Callable[[int, int], None] = lambda _done, _whole: None) -> Pulled:
     """Downloads a published network into the model store, unless it is there and whole.
 
-    What was interrupted goes on where it stopped: the unfinished file is in the user's cache folder.
+    What was interrupted goes on where it stopped: the unfinished file is in the user's cache folder. Of several at
+    once on one machine, the first downloads it and the others wait.
 
     Raises:
         InputError: there is no such network, or its address is gone.
@@ -135,24 +136,46 @@ def pull(name: str, *, on_bytes: Callable[[int, int], None] = lambda _done, _who
     if name not in networks:
         raise InputError(f"there is no published network {name!r}; choose one of {', '.join(networks)}")
     entry, store = networks[name], model_store()
-    promised = entry.sha256 or _seen(store, entry)
     folder = _made(cache_folder())
-    address = f"{store.uri}/{entry.file}"
-    if promised is not None and store.stat(entry.file) is not None:
-        try:
-            store.fetch(entry.file, folder, sha256=promised)
-        except DamagedData:
-            pass  # replaced below
-        else:
-            return Pulled(address=address, sha256=promised, is_pinned=entry.sha256 is not None, was_there=True)
     path = folder / f"{entry.file}.new"
-    with disk_errors(path):
-        digest = download(entry.url, path, size_bytes=entry.size_bytes, sha256=promised, on_bytes=on_bytes)
+    found = _whole(store, entry, folder)
+    if found is None:
+        with disk_errors(path), one_at_a_time(path):
+            found = _whole(store, entry, folder)  # another process may have brought it meanwhile
+            if found is None:
+                return _pulled(store, entry, path, on_bytes)
+    return _answer(store, entry, found, was_there=True)
+
+
+def _whole(store: Store, entry: PublishedModel, folder: Path) -> str | None:
+    """The sum of the file in the store, if it is there and the one that is promised, or was seen before."""
+    promised = entry.sha256 or _seen(store, entry)
+    if promised is None or store.stat(entry.file) is None:
+        return None
+    try:
+        store.fetch(entry.file, folder, sha256=promised)
+    except DamagedData:
+        return None
+    return promised
+
+
+def _pulled(store: Store, entry: PublishedModel, path: Path, on_bytes: Callable[[int, int], None]) -> Pulled:
+    promised = entry.sha256 or _seen(store, entry)
+    digest = download(entry.url, path, size_bytes=entry.size_bytes, sha256=promised, on_bytes=on_bytes)
     store.put(entry.file, path, sha256=digest)
     path.unlink(missing_ok=True)
     if entry.sha256 is None:
         store.create(entry.file + _SEEN_SUFFIX, digest.encode())
-    return Pulled(address=address, sha256=digest, is_pinned=entry.sha256 is not None, was_there=False)
+    return _answer(store, entry, digest, was_there=False)
+
+
+def _answer(store: Store, entry: PublishedModel, sha256: str, *, was_there: bool) -> Pulled:
+    return Pulled(
+        address=f"{store.uri}/{entry.file}",
+        sha256=sha256,
+        is_pinned=entry.sha256 is not None,
+        was_there=was_there,
+    )
 
 
 def _seen(store: Store, entry: PublishedModel) -> str | None:

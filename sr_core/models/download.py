@@ -4,12 +4,14 @@ It knows of no network and of no store.
 """
 
 import errno
+import fcntl
 import hashlib
 import http.client
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sr_core.errors import InputError, IntegrityError, TransientError
@@ -26,6 +28,20 @@ _OF_THE_DISK = frozenset(
 
 OnBytes = Callable[[int, int], None]
 """Called with the bytes that are there and the size of the whole."""
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Waits until no other process brings the same file to `path`: two would write to one unfinished file.
+
+    A small file beside `path` with the suffix ``.lock`` is locked (flock) meanwhile, and stays: removing it would take
+    it from under those who wait. Where the filesystem has no locks, nobody waits. Raises OSError where there can be no
+    such file.
+    """
+    with path.with_name(path.name + ".lock").open("a") as lock:
+        with suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def download(

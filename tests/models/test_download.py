@@ -12,6 +12,7 @@ from sr_core.errors import InputError, IntegrityError, TransientError
 from sr_core.models.download import download
 
 CONTENT = bytes(range(256)) * 1000
+_MEETING_SECONDS = 30
 SUM = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -22,6 +23,8 @@ class Server(http.server.ThreadingHTTPServer):
     stops_after: int | None = None
     gives_parts = True
     content = CONTENT
+    halfway: threading.Barrier | None = None
+    """Where an answer waits, half of it sent, for another request or for whoever else calls `meet`."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -30,6 +33,10 @@ class Server(http.server.ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}/network.pth"
+
+    def meet(self) -> None:
+        if self.halfway is not None and len(self.ranges) <= self.halfway.parties:
+            self.halfway.wait(_MEETING_SECONDS)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -46,7 +53,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body[: self.server.stops_after])
+        half = len(body) // 2
+        self.wfile.write(body[:half][: self.server.stops_after])
+        self.server.meet()
+        self.wfile.write(body[half : self.server.stops_after])
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 — its name in the library
         pass

@@ -1,7 +1,11 @@
 """Where a network comes from: the package, a path, an option file, the model store."""
 
+import fcntl
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -188,3 +192,29 @@ def test_a_full_disk_under_the_model_store_is_said_so(entry: PublishedModel, tmp
 
     with pytest.raises(HostCapacity, match="the disk is full"):
         pull(NAME)
+
+
+def test_two_pulls_at_once_download_once(
+    entry: PublishedModel, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a download that is held up half way, until a second pull of the same network asks for it or waits
+    server.halfway = threading.Barrier(2)
+    lock, pulling = fcntl.flock, []
+
+    def flock(file: Any, operation: int) -> None:
+        if str(getattr(file, "name", "")).endswith(".lock"):
+            pulling.append(file)
+            if len(pulling) == 2:
+                server.meet()
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+    # When both run
+    with ThreadPoolExecutor(2) as pool:
+        pulled = list(pool.map(pull, [NAME, NAME]))
+
+    # Then the file came once, and both have it
+    assert server.ranges == [None]
+    assert sorted(one.was_there for one in pulled) == [False, True]
+    assert {one.sha256 for one in pulled} == {entry.sha256}
