@@ -1,9 +1,13 @@
 """The last gate: the finished file is read back and held against the plan and against what was written into it."""
 
+import math
+from array import array
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from sr_core.errors import InputError, IntegrityError
 from sr_core.timestamps import FrameTable
@@ -40,7 +44,7 @@ def verify(
         video = streams[joined.video_index]
         _check_picture(video, plan, container)
         found = {stream.index: Track(kind=stream.type, codec=codec_name(stream)) for stream in streams}
-        video_times: list[Fraction] = []
+        pts = array("q")
         for packet in result.demux(streams):
             on_packet()
             if not packet.size:
@@ -48,11 +52,10 @@ def verify(
             found[packet.stream_index].add(packet)
             if packet.stream_index == video.index:
                 if packet.pts is None or packet.is_discard:
-                    raise IntegrityError(
-                        f"frame {len(video_times)} of the result, in decoding order, would not be shown"
-                    )
-                video_times.append(packet.pts * Fraction(packet.time_base))
-        _check_times(sorted(video_times), plan, frames, tolerance)
+                    raise IntegrityError(f"frame {len(pts)} of the result, in decoding order, would not be shown")
+                pts.append(packet.pts)
+        np.asarray(pts).sort()  # in place, with no object for each frame
+        _check_times(pts, video.time_base, plan, frames, tolerance)
         for stream, written in zip(streams, joined.tracks, strict=True):
             _check_track(stream.index, found[stream.index], written, tolerance)
         lost = _lost_labels(streams, joined, container)
@@ -124,14 +127,20 @@ def _is_same_aspect(sar: Fraction, plan: Plan, container: str) -> bool:
     return sar == wanted
 
 
-def _check_times(times: list[Fraction], plan: Plan, frames: FrameTable, tolerance: Fraction) -> None:
-    if len(times) != len(frames):
-        raise IntegrityError(f"the result holds {len(times)} frames instead of {len(frames)}")
-    for index, time in enumerate(times):
-        wanted = frames.seconds(index) - plan.video.clock_start_seconds
-        if abs(time - wanted) > tolerance:
+def _check_times(pts: "array[int]", time_base: Fraction, plan: Plan, frames: FrameTable, tolerance: Fraction) -> None:
+    """Holds times, sorted and in units of `time_base`, against the record: as whole numbers of a common unit."""
+    if len(pts) != len(frames):
+        raise IntegrityError(f"the result holds {len(pts)} frames instead of {len(frames)}")
+    start = plan.video.clock_start_seconds
+    per_second = math.lcm(*(value.denominator for value in (time_base, frames.time_base, start, tolerance)))
+    unit, frames_unit, offset, most = (
+        int(value * per_second) for value in (time_base, frames.time_base, start, tolerance)
+    )
+    for index, (found, promised) in enumerate(zip(pts, frames.pts, strict=True)):
+        if abs(found * unit - (promised * frames_unit - offset)) > most:
+            wanted = frames.seconds(index) - start
             raise IntegrityError(
-                f"frame {index} of the result is shown at {float(time)} s instead of {float(wanted)} s"
+                f"frame {index} of the result is shown at {float(found * time_base)} s instead of {float(wanted)} s"
             )
 
 

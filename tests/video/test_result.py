@@ -1,5 +1,6 @@
 """The finished file: the source's times and streams around the new pictures, and a last check that can fail."""
 
+import gc
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -307,3 +308,20 @@ def test_a_full_disk_is_a_matter_of_capacity() -> None:
         for _ in range(200):
             writer.write(source)
         writer.close()
+
+
+def test_checking_keeps_no_object_for_each_frame(tmp_path: Path) -> None:
+    """At the ten million frames that are let through, a rational for each would be a gigabyte."""
+    # Given a result
+    work, output = worked(make_clip(tmp_path / "source.mp4", frames=60, audio=None)), tmp_path / "result.mp4"
+    joined, rationals = work.join(output), []
+
+    # When it is checked, and the rational numbers that are alive are counted at each packet
+    def on_packet() -> None:
+        rationals.append(sum(type(thing) is Fraction for thing in gc.get_objects()))
+
+    verify(output, work.plan, work.frames, joined, container="mp4", on_packet=on_packet)
+
+    # Then there are no more after the last frame than after the first ones
+    assert len(rationals) >= 60
+    assert rationals[59] == rationals[5]
