@@ -8,14 +8,14 @@ import io
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn, get_args
 
 from sr_core import __version__
 from sr_core.cli.output import OutputClosedError, note, show_json, standard_output
-from sr_core.cli.signals import interruptible
+from sr_core.cli.signals import interruptible, stopping_at_once
 from sr_core.contract import FLAG_CHUNK, FLAG_JOB, PROGRAM, ExitCode, Stage
 from sr_core.errors import HostCapacity, InputError, Interrupted, SrError
 from sr_core.interruption import Interruption
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.OK
     try:
         # Before the import: torch takes seconds, and a request to stop must not be lost on the way.
-        with _interruptible(options) if options.is_work else nullcontext() as options.interruption:
+        with _interruptible(options) if options.is_work else stopping_at_once() as options.interruption:
             if options.reads_media:
                 nursery.start()  # its imports go on beside those of torch
             command = import_module(f"sr_core.cli.{options.module}")

@@ -1,10 +1,9 @@
 """`sr probe`: what is in a file, and what the pipeline would do about it."""
 
 import argparse
-import tempfile
-from pathlib import Path
 
 from sr_core.cli.output import show, show_json
+from sr_core.cli.scratch import scratch_folder
 from sr_core.model_files import find
 from sr_core.planning import make_plan
 from sr_core.storage import fetch_source
@@ -13,8 +12,8 @@ from sr_core.video.source import probe_source
 
 
 def run(options: argparse.Namespace) -> None:
-    with tempfile.TemporaryDirectory(prefix="sr-") as scratch:
-        info = probe_source(fetch_source(options.input, Path(scratch)))
+    with scratch_folder() as scratch:
+        info = probe_source(fetch_source(options.input, scratch))
     settings = Settings(model=options.model)
     request = Request(input="unnamed", input_version="unread", output="unnamed.mp4", settings=settings)
     plan = make_plan(request, find(settings).spec, info, tier="local")

@@ -1,4 +1,4 @@
-"""Asks the command to stop on SIGTERM, Ctrl-C or a Spot notice, and leaves for it when it does not get there in time.
+"""What SIGTERM, Ctrl-C and a Spot notice do to a command: it is asked to stop, and left when it does not get there.
 
 The only place that installs signal handlers. What a stage does when it is asked is the stage's business.
 """
@@ -46,6 +46,19 @@ def interruptible(*, tell: Callable[[Interrupted], None]) -> Iterator[Interrupti
         finally:
             signal.signal(signal.SIGTERM, before[0])
             signal.signal(signal.SIGINT, before[1])
+
+
+@contextmanager
+def stopping_at_once() -> Iterator[None]:
+    """For commands that have nothing worth finishing: SIGTERM does what Ctrl-C does by itself, so all is cleared up.
+
+    Raises KeyboardInterrupt wherever the program is.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
