@@ -1,9 +1,13 @@
-"""Which tests stay together when several processes share the suite (`make test`).
+"""Which tests stay together when several processes share the suite (`make test`), and where temporary files lie.
 
 A folder whose tests share something dear, such as a synthesized application or a running cloud, goes to one process
 whole, so that it is made once; elsewhere each file stays together.
 """
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from multiprocessing import util
 from pathlib import Path
 
 import pytest
@@ -17,3 +21,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         place = item.path.relative_to(ROOT)
         group = place.parts[0] if place.parts[0] in UNDIVIDED else str(place)
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What commands that are killed leave in the folder for temporary files, which is this one, goes in the end."""
+    util.get_temp_dir()  # of multiprocessing, for sockets, whose names must be short; it removes that itself
+    folder = tmp_path_factory.mktemp("temporary")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder))
+        patch.setattr(tempfile, "tempdir", str(folder))
+        yield folder
+    shutil.rmtree(folder, ignore_errors=True)
