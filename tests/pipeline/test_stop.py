@@ -1,6 +1,7 @@
 """Asked to stop, a command ends with exit code 75 within the segment in hand; the same command goes on from there."""
 
 import json
+import re
 import signal
 import time
 
@@ -76,6 +77,25 @@ def test_sigterm_drops_a_segment_that_would_take_longer_than_the_machine_stays(s
     assert stopped.code == ExitCode.INTERRUPTED
     assert finished_segments(sr.folder) == set()
     assert time.monotonic() - started < 10
+
+
+def test_frames_of_an_earlier_run_are_not_counted_as_this_ones(sr: Commands, job: Job) -> None:
+    # Given a run that was stopped when it had finished the first segment
+    stopped = job.run(sr, script=Script(signal_at=(Stage.UPSCALE, 5), signals=(signal.SIGTERM,)))
+    assert stopped.code == ExitCode.INTERRUPTED
+    assert finished_segments(sr.folder) == {0}
+
+    # When the same command goes on
+    again = job.run(sr)
+
+    # Then its rate is that of the other segment's frames
+    told = re.fullmatch(
+        r".*out\.mp4: 36 frames, .*, in (.+) s \((.+) fps; (\d+) frames were done before\)\n", again.stdout
+    )
+    assert told is not None, again.stdout
+    seconds, rate, earlier = map(float, told.groups())
+    assert earlier == SEGMENT_FRAMES[0]
+    assert (seconds - 0.06) * (rate - 0.06) < SEGMENT_FRAMES[1] < (seconds + 0.06) * (rate + 0.06)
 
 
 def test_ctrl_c_drops_the_segment_in_hand(sr: Commands, job: Job) -> None:
