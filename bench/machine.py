@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from sr_core.cores import core_count
 from sr_core.types import Device
 
 
@@ -16,7 +17,7 @@ def machine(device: Device = "cpu") -> dict[str, str | int | float]:
     return {
         **(_gpu() if device == "cuda" else {}),
         "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": core_count(),
         "system": f"{platform.system()} {platform.machine()}, {' '.join(platform.libc_ver())}",
         "python": platform.python_version(),
         "torch": metadata.version("torch"),

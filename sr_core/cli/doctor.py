@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import sys
+import tempfile
 from importlib import metadata, util
 
 import av
@@ -12,6 +13,7 @@ import av
 from sr_core import __version__
 from sr_core.cli.output import show, show_json
 from sr_core.contract import ENV_SCRATCH
+from sr_core.cores import core_count
 from sr_core.video.confinement import has_landlock
 
 _ENCODERS = ("libx264", "libx265", "libsvtav1", "prores_ks", "ffv1", "h264_nvenc", "hevc_nvenc")
@@ -29,12 +31,12 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _machine() -> dict[str, str]:
-    scratch = os.environ.get(ENV_SCRATCH, "/tmp")  # noqa: S108 — only looked at
+    scratch = os.environ.get(ENV_SCRATCH) or tempfile.gettempdir()
     free = shutil.disk_usage(scratch).free / 1e9 if os.path.isdir(scratch) else 0.0  # noqa: PTH112
     return {
         "sr": __version__,
         "python": sys.version.split()[0],
-        "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores",
+        "machine": f"{platform.machine()}, {core_count()} cores",
         "scratch": f"{scratch}, {free:.0f} GB free",
         "landlock": "readers of media open their own file only" if has_landlock() else "not in this kernel",
         "aws credentials": "in the environment" if "AWS_ACCESS_KEY_ID" in os.environ else "none in the environment",

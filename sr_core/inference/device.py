@@ -1,10 +1,10 @@
 """What this machine can run a network on, and the facts about it that can change a bit of the result."""
 
 import ctypes
-import os
 
 import torch
 
+from sr_core.cores import core_count
 from sr_core.errors import InputError
 from sr_core.inference.numerics import gpu_builds
 from sr_core.types import Device, Execution, Precision, Settings
@@ -50,7 +50,7 @@ _GPU_WORKERS = 3
 
 def worker_count(execution: Execution) -> int:
     """How many frames to work on at once: on a CPU one per core, each on one thread, so that none waits for another."""
-    return len(os.sched_getaffinity(0)) if execution.device == "cpu" else _GPU_WORKERS
+    return core_count() if execution.device == "cpu" else _GPU_WORKERS
 
 
 def keep_freed_memory() -> None:

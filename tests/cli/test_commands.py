@@ -1,13 +1,16 @@
 """What a person sees: help that reads well, errors in one line, JSON for machines."""
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from sr_core.cli.main import main
-from sr_core.contract import ExitCode, Stage
+from sr_core.contract import ENV_SCRATCH, ExitCode, Stage
 from sr_core.models.catalogue import shipped
 
 COMMANDS = ["run", "probe", *(stage.value for stage in Stage), "models", "doctor"]
@@ -133,6 +136,20 @@ def test_doctor_says_which_device_would_be_used(capsys: pytest.CaptureFixture[st
     findings = json.loads(capsys.readouterr().out)
     assert "libx264" in findings["encoders"]
     assert findings["device"].startswith(("cpu", "cuda"))
+
+
+def test_doctor_looks_at_the_folder_where_temporary_files_would_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(ENV_SCRATCH, raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)  # as on macOS
+
+    assert main(["doctor", "--json"]) == ExitCode.OK
+
+    findings = json.loads(capsys.readouterr().out)
+    assert findings["scratch"].startswith(f"{tmp_path}, ")
+    assert findings["machine"].endswith(f", {os.cpu_count()} cores")
 
 
 @pytest.mark.parametrize("command", ["probe", "extract", "encode", "assemble"])
