@@ -4,7 +4,6 @@ A folder whose tests share something dear, such as a synthesized application or 
 whole, so that it is made once; elsewhere each file stays together.
 """
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from multiprocessing import util
@@ -24,12 +23,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """What commands that are killed leave in the folder for temporary files, which is this one, goes in the end."""
-    util.get_temp_dir()  # of multiprocessing, for sockets, whose names must be short; it removes that itself
-    folder = tmp_path_factory.mktemp("temporary")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMPDIR", str(folder))
-        patch.setattr(tempfile, "tempdir", str(folder))
-        yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+def temporary_folder() -> Iterator[Path]:
+    """What commands that are killed leave in the folder for temporary files, which is this one, goes in the end.
+
+    Its own name is short, because sockets lie in it whose whole names must be.
+    """
+    util.get_temp_dir()  # multiprocessing's own, which it removes itself
+    with (
+        tempfile.TemporaryDirectory(prefix="sr-tests-", ignore_cleanup_errors=True) as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("TMPDIR", folder)
+        patch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
