@@ -50,15 +50,20 @@ def interruptible(*, tell: Callable[[Interrupted], None]) -> Iterator[Interrupti
 
 @contextmanager
 def stopping_at_once() -> Iterator[None]:
-    """For commands that have nothing worth finishing: SIGTERM does what Ctrl-C does by itself, so all is cleared up.
+    """For commands that have nothing worth finishing: SIGTERM does what Ctrl-C does, so all is cleared up.
+
+    Ctrl-C counts even where a shell made it be ignored, as it does for what it starts in the background: else a signal
+    that is sent on purpose would be lost.
 
     Raises KeyboardInterrupt wherever the program is.
     """
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stops = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(stop, signal.default_int_handler) for stop in stops]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for stop, handler in zip(stops, before, strict=True):
+            signal.signal(stop, handler)
 
 
 @contextmanager
