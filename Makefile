@@ -35,7 +35,7 @@ zoo: $(VENV)/.run ## install what reads published checkpoints of other architect
 basicsr: $(VENV)/.run ## install what reads BasicSR's option files (--model basicsr:OPTIONS.yml), up to Python 3.12
 	@$(INSTALL) -e '.[inference,zoo,basicsr]'
 
-test: $(VENV)/.dev ## run all tests (under five minutes on two cores; PYTEST="-k name" narrows)
+test: $(VENV)/.dev ## run all tests (about five minutes on two cores; PYTEST="-k name" narrows)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(PYTEST)
 
 lint: $(VENV)/.dev ## formatting, style, types, who may import whom
