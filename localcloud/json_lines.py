@@ -7,18 +7,17 @@ How AWS words it, and whether it passes over a blank line, only an account can t
 import json
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, cast
+from typing import Any
 
 from botocore.exceptions import ClientError
-from moto.stepfunctions.parser.api import HistoryEventType, MapRunFailedEventDetails
-from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
-from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEventException
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader.eval.resource_output_transformer import (
     transformer,
 )
 
 from localcloud.control import Control
+from localcloud.map_run import map_failure
 
 Json = dict[str, Any]
 
@@ -92,13 +91,4 @@ def named_failure(original: Callable[..., None], _control: Control) -> Callable[
 
 def _failure(env: Any, cause: str) -> FailureEventException:
     """States.ItemReaderFailed (Step Functions Developer Guide, "Error names")."""
-    kind = StatesErrorNameType.StatesItemReaderFailed
-    details = MapRunFailedEventDetails(error=kind.to_name(), cause=cause)
-    return FailureEventException(
-        failure_event=FailureEvent(
-            env=env,
-            error_name=StatesErrorName(typ=kind),
-            event_type=HistoryEventType.MapStateFailed,
-            event_details=cast(Any, {"mapRunFailedEventDetails": details}),
-        )
-    )
+    return map_failure(env, StatesErrorNameType.StatesItemReaderFailed, cause)

@@ -61,17 +61,18 @@ def evaluated_apart(original: Callable[..., None]) -> Callable[..., None]:
         else:
             child.status = "FAILED"
             if record.execution_counter.failed.get() > record.tolerated_failure_count:
-                job.job_output = _over_threshold(env)
+                job.job_output = map_failure(env, _THRESHOLD, _THRESHOLD_CAUSE)
 
     return evaluate
 
 
-def _over_threshold(env: Any) -> FailureEventException:
-    details = MapRunFailedEventDetails(error=_THRESHOLD.to_name(), cause=_THRESHOLD_CAUSE)
+def map_failure(env: Any, kind: StatesErrorNameType, cause: str) -> FailureEventException:
+    """What ends a Map by an error that Step Functions has a name for, and that a state can catch."""
+    details = MapRunFailedEventDetails(error=kind.to_name(), cause=cause)
     return FailureEventException(
         failure_event=FailureEvent(
             env=env,
-            error_name=StatesErrorName(typ=_THRESHOLD),
+            error_name=StatesErrorName(typ=kind),
             event_type=HistoryEventType.MapStateFailed,
             event_details=cast(Any, {"mapRunFailedEventDetails": details}),
         )
