@@ -172,7 +172,7 @@ def find_safe_precisions(network: nn.Module, candidates: tuple[Reduced, ...]) ->
         try:
             result = _run(copy.deepcopy(network).to(dtype), picture.to(dtype)).float()
         except (RuntimeError, NotImplementedError, ValueError):
-            continue
+            continue  # some layer of it is not there in this precision, so it is not safe
         error = float((result - exact).square().mean())
         if error == error and error <= 10 ** (-_SAFE_DB / 10):
             safe.append(precision)

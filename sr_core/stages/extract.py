@@ -112,7 +112,13 @@ def _cut_missing(
     lossless = lossless_encoding(target.format.name)
     started = time.monotonic()
     cutting = cut_source(
-        *(source, plan.video, found, missing), lossless=lossless, folder=scratch, while_waiting=interruption.check
+        source,
+        plan.video,
+        found,
+        missing,
+        lossless=lossless,
+        folder=scratch,
+        while_waiting=interruption.check,
     )
     for made in cutting:
         interruption.check()

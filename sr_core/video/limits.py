@@ -9,9 +9,9 @@ from contextvars import ContextVar
 
 from pydantic import ValidationError
 
-from sr_core.contract import ENV_LIMITS as ENV_LIMITS
+from sr_core.contract import ENV_LIMITS
 from sr_core.errors import InputError
-from sr_core.media_limits import Limits as Limits
+from sr_core.media_limits import Limits
 
 _current: ContextVar[Limits | None] = ContextVar("limits", default=None)
 

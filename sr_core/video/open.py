@@ -13,6 +13,7 @@ import av
 from av.container import InputContainer
 
 from sr_core.errors import InputError
+from sr_core.media_limits import Limits
 from sr_core.video import limits
 from sr_core.video.allowed import CONTAINERS, DECODERS, VIDEO_DECODERS
 
@@ -60,7 +61,7 @@ def check_decoder(path: Path, stream: Any) -> None:
         raise InputError(f"{path}: video of the codec {name} is not decoded; convert it first, for example to FFV1")
 
 
-def _check(path: Path, container: InputContainer, highest: limits.Limits) -> None:
+def _check(path: Path, container: InputContainer, highest: Limits) -> None:
     """Holds what the file declares to the limits, and has decoders do the same with what they find."""
     _refuse_over(path, len(container.streams), highest.streams, "streams", "streams")
     if container.duration:

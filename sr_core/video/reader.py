@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 import av
 
 from sr_core.errors import HostCapacity, SrError
+from sr_core.media_limits import Limits
 from sr_core.video import limits, messages
 from sr_core.video.confinement import Bounds, confine, die_with
 from sr_core.video.write import DISK_IS_FULL
@@ -44,7 +45,7 @@ class Job:
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     bounds: Bounds
-    limits: limits.Limits
+    limits: Limits
     folder: str
     """The working directory that relative paths count from."""
 

@@ -100,7 +100,13 @@ def cut_source(
     """`cut` in a reader. `while_waiting` is called a few times a second; what it raises ends the reader."""
     bounds = _bounds(info, passes=3, readable=(path,), writable=(folder,))
     job = isolated(
-        *(_cut, path, info, found, list(chunks), lossless, folder),
+        _cut,
+        path,
+        info,
+        found,
+        list(chunks),
+        lossless,
+        folder,
         subject=path,
         bounds=bounds,
         while_waiting=while_waiting,

@@ -20,8 +20,7 @@ from pathlib import Path
 
 import av
 
-from sr_core.contract import ExitCode
-from sr_core.video.limits import ENV_LIMITS
+from sr_core.contract import ENV_LIMITS, ExitCode
 from tests.pipeline.commands import Commands, Ended, serving
 from tests.pipeline.network import make_network
 

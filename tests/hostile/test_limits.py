@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from sr_core.contract import ExitCode
+from sr_core.contract import ENV_LIMITS, ExitCode
 from sr_core.errors import InputError
+from sr_core.media_limits import Limits
 from sr_core.video import limits, source
 from sr_core.video.isolation import isolated
-from sr_core.video.limits import ENV_LIMITS, Limits
 from sr_core.video.open import open_source
 from sr_core.video.probe import probe
 from sr_core.video.reader import Outcome

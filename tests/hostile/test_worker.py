@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sr_core.contract import ExitCode
-from sr_core.video.limits import ENV_LIMITS
+from sr_core.contract import ENV_LIMITS, ExitCode
 from tests.clips import make_clip
 from tests.pipeline.conftest import network
 from tests.pipeline.job import Job, names, submit
