@@ -18,11 +18,13 @@ CELL_PX = 2
 """Changes are known by cells of so many luma samples a side."""
 CHROMA_REACH_PX = 2
 """How far a changed sample reaches, in luma samples, while chroma is interpolated (`color.planes_to_rgb`)."""
-CALL_COST_PX = 600
+CALL_COST_PX = 500
 """What one more call of a network costs, in its input pixels; see bench/README.md."""
 SMALLEST_PX = 32
 """The least side of a rectangle: for very small pictures other kernels are used, which round otherwise."""
-MOST_RECTANGLES = 256
+SIDE_STEP_PX = 8
+"""Sides of rectangles are multiples of it where the picture is: a kernel is made anew for each shape, and kept."""
+MOST_RECTANGLES = 128
 """With more to begin with, cells are taken in fours: finding rectangles must stay cheap beside a network."""
 MOST_WORTHWHILE = 0.8
 """Above this share of a whole frame's cost, computing rectangles is not worth the trouble."""
@@ -39,6 +41,19 @@ class Rectangle:
     bottom: int
     left: int
     right: int
+
+    def scaled(self, scale: int) -> "Rectangle":
+        """The same part of a picture that is so many times as large."""
+        return Rectangle(self.top * scale, self.bottom * scale, self.left * scale, self.right * scale)
+
+    def grown(self, by_px: int, *, width_px: int, height_px: int) -> "Rectangle":
+        """With what lies around it in a picture of that size."""
+        return Rectangle(
+            max(0, self.top - by_px),
+            min(height_px, self.bottom + by_px),
+            max(0, self.left - by_px),
+            min(width_px, self.right + by_px),
+        )
 
     def turned(self, quarter_turns: int, *, width_px: int, height_px: int) -> "Rectangle":
         """The same part of a picture, `width_px` wide before, that was turned clockwise."""
@@ -78,13 +93,19 @@ class Costs:
     height_px: int
     halo_px: int
     """The network's receptive radius: a part is computed from so much more on all sides."""
+    narrows: bool = False
+    """Whether each layer computes less of the surroundings than the one before it, down to none."""
 
     def of(self, bounds: NDArray[np.int64]) -> NDArray[np.float64]:
         """Of rectangles (…, 4): top, bottom, left, right."""
         top, bottom, left, right = np.moveaxis(bounds, -1, 0)
-        height = np.minimum(bottom + self.halo_px, self.height_px) - np.maximum(top - self.halo_px, 0)
-        width = np.minimum(right + self.halo_px, self.width_px) - np.maximum(left - self.halo_px, 0)
-        cost: NDArray[np.float64] = height * width + float(CALL_COST_PX)
+        height, width = bottom - top, right - left
+        taller = np.minimum(top, self.halo_px) + np.minimum(self.height_px - bottom, self.halo_px)
+        wider = np.minimum(left, self.halo_px) + np.minimum(self.width_px - right, self.halo_px)
+        # Means over layers, whose share of the surroundings falls from one to zero.
+        sides, corners = (1 / 2, 1 / 3) if self.narrows else (1, 1)
+        around = sides * (height * wider + width * taller) + corners * taller * wider
+        cost: NDArray[np.float64] = height * width + around + float(CALL_COST_PX)
         return cost
 
 
@@ -110,6 +131,7 @@ def rectangles_to_compute(cells: Cells, costs: Costs) -> Parts | None:
         cell_px, reached = cell_px * 2, _halved(reached)
         found = _runs(reached)
     bounds = _merged(_enlarged(found * cell_px, costs), costs)
+    bounds = _enlarged(bounds, costs, step_px=SIDE_STEP_PX)
     share = float(costs.of(bounds).sum() / (costs.width_px * costs.height_px))
     return Parts([Rectangle(*map(int, each)) for each in bounds], share) if share <= MOST_WORTHWHILE else None
 
@@ -153,37 +175,39 @@ def _runs(cells: Cells) -> NDArray[np.int64]:
     return np.array(done, dtype=np.int64).reshape(-1, 4)
 
 
-def _enlarged(bounds: NDArray[np.int64], costs: Costs) -> NDArray[np.int64]:
-    """Brings rectangles (n, 4) inside the picture and to the least size."""
+def _enlarged(bounds: NDArray[np.int64], costs: Costs, *, step_px: int = 1) -> NDArray[np.int64]:
+    """Brings rectangles (n, 4) inside the picture, to the least size, and to multiples of `step_px`."""
     top, bottom, left, right = bounds.T
-    bottom = np.clip(top + SMALLEST_PX, np.minimum(bottom, costs.height_px), costs.height_px)
-    right = np.clip(left + SMALLEST_PX, np.minimum(right, costs.width_px), costs.width_px)
-    top = np.clip(bottom - SMALLEST_PX, 0, top)
-    left = np.clip(right - SMALLEST_PX, 0, left)
+    tall, wide = (
+        np.maximum(-(-(end - start) // step_px) * step_px, SMALLEST_PX) for start, end in ((top, bottom), (left, right))
+    )
+    bottom = np.clip(top + tall, np.minimum(bottom, costs.height_px), costs.height_px)
+    right = np.clip(left + wide, np.minimum(right, costs.width_px), costs.width_px)
+    top = np.clip(bottom - tall, 0, top)
+    left = np.clip(right - wide, 0, left)
     return np.stack((top, bottom, left, right), axis=1)
 
 
 def _merged(bounds: NDArray[np.int64], costs: Costs) -> NDArray[np.int64]:
     """Joins two rectangles into the one around both, the pair that saves most first, while that saves anything."""
     bounds, each = bounds.copy(), costs.of(bounds)
-    low = np.array([True, False, True, False])
-
-    def savings_with(index: int) -> NDArray[np.float64]:
-        around = np.where(low, np.minimum(bounds[index], bounds), np.maximum(bounds[index], bounds))
-        saved: NDArray[np.float64] = each[index] + each - costs.of(around)
-        saved[index] = -np.inf
-        return saved
-
     alive = np.ones(len(bounds), dtype=np.bool_)
-    savings = np.stack([savings_with(index) for index in range(len(bounds))])
+    savings = each[:, None] + each - costs.of(_around(bounds[:, None], bounds))
+    np.fill_diagonal(savings, -np.inf)
     while True:
         kept, gone = divmod(int(savings.argmax()), len(bounds))
         if savings[kept, gone] < 0:
             return bounds[alive]
-        bounds[kept] = np.where(low, np.minimum(bounds[kept], bounds[gone]), np.maximum(bounds[kept], bounds[gone]))
+        bounds[kept] = _around(bounds[kept], bounds[gone])
         each[kept] = costs.of(bounds[kept])
         alive[gone] = False
         savings[gone] = savings[:, gone] = -np.inf
-        changed = savings_with(kept)
-        changed[~alive] = -np.inf
+        changed = each[kept] + each - costs.of(_around(bounds[kept], bounds))
+        changed[~alive] = changed[kept] = -np.inf
         savings[kept] = savings[:, kept] = changed
+
+
+def _around(some: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The least rectangles (…, 4) that hold one of each."""
+    is_start = np.array([True, False, True, False])
+    return np.where(is_start, np.minimum(some, others), np.maximum(some, others))

@@ -19,6 +19,7 @@ from sr_core.inference.blending import run_blended
 from sr_core.inference.changes import Rectangle
 from sr_core.inference.replay import Replays
 from sr_core.inference.tiling import Tile, tiles
+from sr_core.models.compact import Compact, Ring
 from sr_core.types import Execution
 
 SMALLEST_TILE_PX = 64
@@ -129,6 +130,11 @@ class Engine:
         replaying.prepare(shapes, self.device)
         return replaying.notes
 
+    @property
+    def narrows(self) -> bool:
+        """Whether a part of a picture costs less than a picture of the size that is seen for it."""
+        return isinstance(self._network, Compact)
+
     @torch.inference_mode()
     def upscale_parts(self, rgb: Tensor, parts: Sequence[Rectangle]) -> list[Tensor] | None:
         """Upscales only some rectangles of a picture, float32 (N, 3, H, W), each seen with its surroundings.
@@ -138,18 +144,27 @@ class Engine:
 
         Raises GpuMemory or HostCapacity when out of memory at the smallest tile.
         """
-        rgb, halo_px, scale = rgb.to(self.device), self.execution.halo_px, self.scale
+        rgb, (height, width) = rgb.to(self.device), rgb.shape[-2:]
         results = []
         for part in parts:
-            top, left = max(0, part.top - halo_px), max(0, part.left - halo_px)
-            seen = rgb[:, :, top : part.bottom + halo_px, left : part.right + halo_px]
-            rows = slice((part.top - top) * scale, (part.bottom - top) * scale)
-            columns = slice((part.left - left) * scale, (part.right - left) * scale)
-            out = self._run_tiles(self._network, seen)[:, :, rows, columns]
+            seen = part.grown(self.execution.halo_px, width_px=width, height_px=height)
+            ring = Ring(part.top - seen.top, seen.bottom - part.bottom, part.left - seen.left, seen.right - part.right)
+            out = self._run_inside(rgb[:, :, seen.top : seen.bottom, seen.left : seen.right], ring)
             if not is_finite(out):
                 return None
             results.append(out)
         return results
+
+    def _run_inside(self, rgb: Tensor, ring: Ring) -> Tensor:
+        """Upscales what is inside of the ring."""
+        if isinstance(self._network, Compact) and self.tile_px in (None, max(*rgb.shape[-2:], self.tile_px or 0)):
+            try:
+                return self._network.inside(rgb.contiguous(memory_format=torch.channels_last), ring).float()
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+        out = self._run_tiles(self._network, rgb)
+        return Ring(*(side * self.scale for side in ring)).removed_from(out)
 
     def _run_tiles(self, network: Network, rgb: Tensor) -> Tensor:
         while True:

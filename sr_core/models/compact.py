@@ -5,9 +5,30 @@ BasicSR 1.4 `basicsr/archs/srvgg_arch.py`, whose parameter names (``body.0.weigh
 serve both. It knows nothing of files, precision or tiles.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+
+class Ring(NamedTuple):
+    """So many pixels on each side of a picture."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    def at_most(self, most_px: int) -> "Ring":
+        return Ring(*(min(side, most_px) for side in self))
+
+    def removed_from(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) without it, as a view."""
+        if not any(self):
+            return x
+        height, width = x.shape[-2:]
+        return x[:, :, self.top : height - self.bottom, self.left : width - self.right]
 
 
 class Compact(nn.Module):
@@ -48,6 +69,34 @@ class Compact(nn.Module):
         if torch.is_grad_enabled():
             return F.interpolate(x, scale_factor=self.scale, mode="nearest") + F.pixel_shuffle(out, self.scale)
         return _shuffled_onto(x, out, self.scale)
+
+    def inside(self, x: Tensor, ring: Ring) -> Tensor:
+        """What `forward` gives inside of `ring`, but each layer computes only what the layers after it look at.
+
+        Args:
+            x: as `forward` takes it.
+            ring: around what is wanted, in input pixels. Where it is narrower than the receptive radius, x must end
+                where the picture does.
+        """
+        out, seen, layers_left = x.to(next(self.parameters()).dtype), ring, self.conv_count + 2
+        for layer in self.body:
+            if not isinstance(layer, nn.Conv2d):
+                out = layer(out)
+                continue
+            layers_left -= 1
+            kept = seen.at_most(layers_left)
+            out = _convolved(layer, out, Ring(*(before - after for before, after in zip(seen, kept, strict=True))))
+            seen = kept
+        return _shuffled_onto(ring.removed_from(x), out, self.scale)
+
+
+def _convolved(layer: nn.Conv2d, x: Tensor, unwanted: Ring) -> Tensor:
+    """What a 3×3 convolution makes of `x`, without what is unwanted; beyond a side that keeps all it sees zeros."""
+    x = Ring(*(max(0, side - 1) for side in unwanted)).removed_from(x)
+    rows, columns = int(0 in (unwanted.top, unwanted.bottom)), int(0 in (unwanted.left, unwanted.right))
+    out = F.conv2d(x, layer.weight, layer.bias, padding=(rows, columns))
+    top, bottom, left, right = unwanted.at_most(1)
+    return Ring(top * rows, bottom * rows, left * columns, right * columns).removed_from(out)
 
 
 def _shuffled_onto(x: Tensor, out: Tensor, scale: int) -> Tensor:

@@ -71,6 +71,18 @@ def test_a_small_change_is_one_small_rectangle() -> None:
     assert parts.share == pytest.approx(((32 + 16) ** 2 + CALL_COST_PX) / (WIDTH_PX * HEIGHT_PX), rel=0.2)
 
 
+@pytest.mark.parametrize("narrows", [False, True])
+def test_where_layers_narrow_the_surroundings_cost_what_layers_see_on_average(narrows: bool) -> None:
+    # Given a part in the middle, and one in a corner, of 40×60 px, and eight layers
+    parts = np.array([[100, 140, 100, 160], [0, 40, 0, 60]])
+
+    cost = Costs(width_px=WIDTH_PX, height_px=HEIGHT_PX, halo_px=8, narrows=narrows).of(parts) - CALL_COST_PX
+
+    margins = np.linspace(0, 8, 1001) if narrows else np.array([8])
+    assert cost[0] == pytest.approx(((40 + 2 * margins) * (60 + 2 * margins)).mean(), rel=1e-3)
+    assert cost[1] == pytest.approx(((40 + margins) * (60 + margins)).mean(), rel=1e-3)
+
+
 def test_what_lies_far_apart_stays_apart_and_what_lies_close_is_joined() -> None:
     def count(*points: tuple[int, int]) -> int:
         cells = changed_cells(*frames_that_differ_at(list(points)))
