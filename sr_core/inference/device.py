@@ -1,6 +1,7 @@
 """What this machine can run a network on, and the facts about it that can change a bit of the result."""
 
 import ctypes
+import os
 
 import torch
 
@@ -11,6 +12,10 @@ from sr_core.types import Device, Execution, Precision, Settings
 
 _MALLOC_OPTIONS = {-8: 1, -3: 1 << 30, -1: 1 << 30}
 """M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of mallopt(3): one heap, which keeps blocks of up to 1 GiB."""
+
+
+_KEPT_KERNELS = "4096"
+"""Of oneDNN, a convolution of one shape each; of its own accord it keeps 1,024. They take some tens of KB each."""
 
 
 def choose_device(settings: Settings) -> Device:
@@ -65,6 +70,15 @@ def keep_freed_memory() -> None:
         return
     for option, value in _MALLOC_OPTIONS.items():
         mallopt(option, value)
+
+
+def keep_kernels() -> None:
+    """Makes oneDNN keep more of the kernels that it makes, one for each shape: parts of frames come in many shapes, and
+    making the kernels again takes a seventh of their time (bench/README.md).
+
+    Takes effect only before the process's first convolution; a user's own setting stands.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", _KEPT_KERNELS)
 
 
 def device_name(device: Device) -> str:
