@@ -112,7 +112,8 @@ class Job:
             prepare_worker=upscaler.prepare_worker,
         )
         # Copies: a GPU's frames lie in memory that the system cannot put aside.
-        return [Planes(each.format, tuple(plane.copy() for plane in each.planes)) for each in results if keep]
+        frames = map(upscaler.arrived, results)
+        return [Planes(each.format, tuple(plane.copy() for plane in each.planes)) for each in frames if keep]
 
     def _run_codec(self) -> None:
         plan, path = self.plan, self._scratch / "codec.mkv"

@@ -8,17 +8,19 @@ It knows planes as tensors; where they come from and go to is others' business.
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from sr_core.inference.changes import Costs, Parts, changed_cells, rectangles_to_compute
+from sr_core.inference.changes import Costs, Parts, Rectangle, changed_cells, rectangles_to_compute
 from sr_core.inference.color import planes_to_rgb, rgb_to_planes
 from sr_core.inference.engine import Engine, Upscaled
+from sr_core.inference.patches import patch, patched_planes
 from sr_core.types import ColorInfo
 
 CHECK_EVERY = 500
@@ -38,12 +40,16 @@ class Result:
     """A frame that was upscaled."""
 
     upscaled: Upscaled
+    """Until the next frame is upscaled, which overwrites it with its own."""
     planes: tuple[Tensor, ...]
     """(1, height, width) each, as `color.rgb_to_planes` gives them."""
-    computed_share: float
+    computed_share: float = 1.0
     """What went through the network, surroundings included, over what a whole frame would be; at most 1."""
-    waited_seconds: float
-    """How long the thread stood still for the frame before."""
+    busy_seconds: float = 0.0
+    """For how long threads were at work on it."""
+
+
+_Ending = Callable[[Result], Result]
 
 
 @dataclass(eq=False, slots=True)
@@ -59,7 +65,7 @@ class Step:
 
 
 class SequenceUpscaler:
-    """Upscales frames in steps: `step` in the order of the frames, `upscale` in the same order or from several threads.
+    """Upscales frames in steps: `step` in the order of the frames, `begin` for each of them, from any threads.
 
     Args:
         engine: runs the network.
@@ -86,63 +92,78 @@ class SequenceUpscaler:
             step.previous = last
         return step
 
-    @torch.inference_mode()
     def upscale(self, step: Step) -> Result:
-        """Upscales one frame; once for each step. Waits for the step before if its result is needed.
+        """`begin`, and waits for the result. Raises what `Engine.upscale_rgb` raises, for the step before as well."""
+        return self.begin(step).result()
 
-        Raises what `Engine.upscale_rgb` raises, for the step before as well.
+    def begin(self, step: Step) -> "Future[Result]":
+        """Does of a frame what can be done by now, and waits for nobody; once for each step.
+
+        Where the result of the step before is needed and not there yet, the thread that ends that one ends this one.
         """
         previous, step.previous = step.previous, None
+        started = time.monotonic()
         try:
-            result = self._upscale(step, previous)
-        except BaseException as error:
+            ending = self._computed(step, previous)
+        except BaseException as error:  # noqa: BLE001 - raised again for whoever asks for the result
             step.result.set_exception(error)
-            raise
-        step.result.set_result(result)
-        return result
+            return step.result
+        busy_seconds = time.monotonic() - started
+        if previous is None or isinstance(ending, Result):
+            assert isinstance(ending, Result)
+            step.result.set_result(replace(ending, busy_seconds=busy_seconds))
+        else:
+            previous.result.add_done_callback(lambda before: _end(step, ending, before, busy_seconds))
+        return step.result
 
-    def _upscale(self, step: Step, previous: Step | None) -> Result:
+    @torch.inference_mode()
+    def _computed(self, step: Step, previous: Step | None) -> "Result | _Ending":
+        """A frame's result, or what makes it of that of the frame before."""
         parts: Parts | None = None
         if previous is not None and self._reuse:
             cells = changed_cells(previous.planes, step.planes)
             if cells is None:
-                before, waited_seconds = _wait(previous)
-                return replace(before, computed_share=0.0, waited_seconds=waited_seconds)
+                return partial(replace, computed_share=0.0)
             height, width = step.planes[0].shape[-2:]
             halo_px = self._engine.execution.halo_px
-            parts = rectangles_to_compute(cells, Costs(width_px=width, height_px=height, halo_px=halo_px))
+            costs = Costs(width_px=width, height_px=height, halo_px=halo_px, narrows=self._engine.narrows)
+            parts = rectangles_to_compute(cells, costs)
         chroma, bit_depth, color = step.format
         rgb = planes_to_rgb(step.planes, chroma=chroma, bit_depth=bit_depth, color=color)
         if self._quarter_turns:
             rgb = torch.rot90(rgb, -self._quarter_turns, dims=(2, 3))
-        if parts is None or previous is None:
+        if parts is None:
             return self._result(self._engine.upscale_whole(rgb))
-        return self._upscale_parts(rgb, parts, previous)
-
-    def _upscale_parts(self, rgb: Tensor, parts: Parts, previous: Step) -> Result:
-        """The frame before with `parts`, given in the source's orientation, computed anew."""
-        height, width = previous.planes[0].shape[-2:]
+        height, width = step.planes[0].shape[-2:]
         turned = [part.turned(self._quarter_turns, width_px=width, height_px=height) for part in parts.rectangles]
-        # Computed before the wait, so that two frames are in work at once.
-        results = self._engine.upscale_parts(rgb, turned)
-        before, waited_seconds = _wait(previous)
-        if results is None or before.upscaled.is_redone:
-            return self._result(self._engine.upscale_whole(rgb), waited_seconds=waited_seconds)
-        out, scale = before.upscaled.rgb.clone(), self._engine.scale
-        for part, result in zip(turned, results, strict=True):
-            out[:, :, part.top * scale : part.bottom * scale, part.left * scale : part.right * scale] = result
-        if self._is_to_be_checked():
-            whole = self._engine.upscale_whole(rgb)
-            if not torch.equal(whole.rgb, out):
-                self._reuse, self.is_reuse_refuted = False, True
-            return self._result(whole, waited_seconds=waited_seconds)
-        patched = Upscaled(out, is_redone=False)
-        return self._result(patched, computed_share=parts.share, waited_seconds=waited_seconds)
+        contents = self._engine.upscale_parts(rgb, turned)
+        if contents is None:
+            return self._result(self._engine.upscale_whole(rgb))
+        return partial(self._patched, rgb, turned, contents, parts.share)
 
-    def _result(self, upscaled: Upscaled, *, computed_share: float = 1.0, waited_seconds: float = 0.0) -> Result:
+    @torch.inference_mode()
+    def _patched(
+        self, rgb: Tensor, parts: list[Rectangle], contents: list[Tensor], share: float, before: Result
+    ) -> Result:
+        """The frame before with `parts` replaced, in the result's orientation; `rgb` is the picture to be upscaled."""
+        if before.upscaled.is_redone:
+            return self._result(self._engine.upscale_whole(rgb))
+        chroma, bit_depth, color = self._output
+        upscaled, places = before.upscaled, [part.scaled(self._engine.scale) for part in parts]
+        patch(upscaled.rgb, places, contents)
+        planes = patched_planes(before.planes, upscaled.rgb, places, chroma=chroma, bit_depth=bit_depth, color=color)
+        if self._is_to_be_checked():
+            whole = self._result(self._engine.upscale_whole(rgb))
+            same = torch.equal(whole.upscaled.rgb, upscaled.rgb) and all(map(torch.equal, whole.planes, planes))
+            if not same:
+                self._reuse, self.is_reuse_refuted = False, True
+            return whole
+        return Result(upscaled=upscaled, planes=planes, computed_share=share)
+
+    def _result(self, upscaled: Upscaled) -> Result:
         chroma, bit_depth, color = self._output
         planes = rgb_to_planes(upscaled.rgb, chroma=chroma, bit_depth=bit_depth, color=color)
-        return Result(upscaled=upscaled, planes=planes, computed_share=computed_share, waited_seconds=waited_seconds)
+        return Result(upscaled=upscaled, planes=planes)
 
     def _is_to_be_checked(self) -> bool:
         with self._lock:
@@ -154,7 +175,12 @@ def _sizes(step: Step) -> list[torch.Size]:
     return [plane.shape for plane in step.planes]
 
 
-def _wait(step: Step) -> tuple[Result, float]:
-    """A step's result, and how long it took to come."""
+def _end(step: Step, ending: _Ending, before: "Future[Result]", busy_seconds: float) -> None:
+    """Gives a step its result, or the error that there was instead."""
     started = time.monotonic()
-    return step.result.result(), time.monotonic() - started
+    try:
+        result = ending(before.result())
+    except BaseException as error:  # noqa: BLE001 - raised again for whoever asks for the result
+        step.result.set_exception(error)
+    else:
+        step.result.set_result(replace(result, busy_seconds=busy_seconds + time.monotonic() - started))

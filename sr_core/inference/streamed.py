@@ -128,6 +128,10 @@ class StreamedUpscaler:
         step.planes = ()
         return arrived
 
+    def arrived(self, upscaled: Arrived) -> Arrived:
+        """The same: here `upscale` waits."""
+        return upscaled
+
     @torch.inference_mode()
     def _arrived(self, passage: Passage) -> Arrived:
         queued = self._queue_up_to(passage)

@@ -4,9 +4,8 @@ There are two ways through: on a CPU every thread carries a frame from one end t
 (`sequence`); on a GPU threads only queue work and wait for it (`streamed`). The bytes are the same.
 """
 
-import threading
-import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +16,7 @@ from torch import Tensor
 from sr_core.inference.device import check_device, fingerprint, keep_freed_memory, keep_kernels, worker_count
 from sr_core.inference.engine import Engine
 from sr_core.inference.numerics import settle_gpu_numerics
-from sr_core.inference.sequence import Format, SequenceUpscaler, Step
+from sr_core.inference.sequence import Format, Result, SequenceUpscaler, Step
 from sr_core.inference.streamed import Arrived, StreamedUpscaler
 from sr_core.models.loading import load
 from sr_core.types import Plan
@@ -26,11 +25,13 @@ from sr_core.video.frames import Plane, Planes
 
 
 class _Way(Protocol):
-    """A way through the device: what `step` gives is for `upscale`."""
+    """A way through the device: what `step` gives is for `upscale`, and what that gives for `arrived`."""
 
     def step(self, planes: Sequence[Plane], source: Format) -> Any: ...
 
-    def upscale(self, step: Any) -> Arrived: ...
+    def upscale(self, step: Any) -> Any: ...
+
+    def arrived(self, upscaled: Any) -> Arrived: ...
 
 
 class FrameUpscaler:
@@ -80,7 +81,6 @@ class FrameUpscaler:
             )
             self._way = _OnCores(self._sequence, workers=self.workers)
             self.notes = ()
-        self._lock = threading.Lock()
         self._busy_seconds = 0.0
         self._computed_frames = 0.0
 
@@ -115,16 +115,25 @@ class FrameUpscaler:
             torch.set_num_threads(1)
 
     def step(self, frame: Planes) -> Any:
-        """Takes the next frame of the source, in order; `upscale` makes it a frame of the output."""
+        """Takes the next frame of the source, in order; `upscale` and then `arrived` make it a frame of the output."""
         source = Format(frame.format.chroma, frame.format.bit_depth, self._plan.video.color)
         return self._way.step(frame.planes, source)
 
-    def upscale(self, step: Any) -> Planes:
-        """Upscales a frame, once. Raises what `Engine.upscale_rgb` raises, and TransientError when a GPU fails."""
-        arrived = self._way.upscale(step)
-        with self._lock:
-            self._busy_seconds += arrived.busy_seconds
-            self._computed_frames += arrived.computed_share
+    def upscale(self, step: Any) -> Any:
+        """Upscales a frame, once, as far as can be without the frame before; from any thread.
+
+        Raises what `arrived` raises, or leaves that to it.
+        """
+        return self._way.upscale(step)
+
+    def arrived(self, upscaled: Any) -> Planes:
+        """The frame of which `upscale` gave this, when it is done; to be asked for in order, by one thread.
+
+        Raises what `Engine.upscale_rgb` raises, and TransientError when a GPU fails.
+        """
+        arrived = self._way.arrived(upscaled)
+        self._busy_seconds += arrived.busy_seconds
+        self._computed_frames += arrived.computed_share
         return Planes(self._output, arrived.planes)
 
 
@@ -137,12 +146,13 @@ class _OnCores:
     def step(self, planes: Sequence[Plane], source: Format) -> Step:
         return self._sequence.step([torch.from_numpy(plane).unsqueeze(0) for plane in planes], source)
 
-    def upscale(self, step: Step) -> Arrived:
-        started = time.monotonic()
-        result = self._sequence.upscale(step)
+    def upscale(self, step: Step) -> "Future[Result]":
+        return self._sequence.begin(step)
+
+    def arrived(self, upscaled: "Future[Result]") -> Arrived:
+        result = upscaled.result()
         planes = tuple(_to_numpy(plane) for plane in result.planes)
-        busy_seconds = time.monotonic() - started - result.waited_seconds
-        return Arrived(planes, busy_seconds / self._workers, result.computed_share)
+        return Arrived(planes, result.busy_seconds / self._workers, result.computed_share)
 
 
 def _to_numpy(plane: Tensor) -> Plane:

@@ -126,7 +126,7 @@ class _Worker:
                     yield planes
                     started = time.monotonic()
 
-    def _encode(self, segment: Segment, results: Iterator[Planes], upscaler: FrameUpscaler) -> Receipt:
+    def _encode(self, segment: Segment, results: Iterator[object], upscaler: FrameUpscaler) -> Receipt:
         """Takes the segment's frames as they come, encodes and commits them."""
         plan = self._plan
         started = time.monotonic()
@@ -135,7 +135,7 @@ class _Worker:
         path = self._scratch / f"segment-{segment.index:05d}{_SUFFIX}"
         with SegmentWriter.of_plan(path, plan, self._encoding) as writer:
             for count in range(1, segment.frame_count + 1):
-                frame = next(results)
+                frame = upscaler.arrived(next(results))
                 before = time.monotonic()
                 writer.write(frame)
                 now = time.monotonic()

@@ -1,6 +1,6 @@
 """Reuse: what did not change is not computed again, and nobody can tell from the result."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -54,6 +54,12 @@ def upscale(sequence: SequenceUpscaler, frames: Sequence[Frame], form: Format = 
     return [sequence.upscale(sequence.step(frame, form)) for frame in frames]
 
 
+def unchecked(sequence: SequenceUpscaler) -> SequenceUpscaler:
+    """As it is between checks, which would put right what is wrong."""
+    sequence._partly_computed = 1
+    return sequence
+
+
 def still(form: Format = FORMATS[0]) -> Frame:
     random = np.random.default_rng(7)
     size = (HEIGHT_PX, WIDTH_PX)
@@ -103,15 +109,32 @@ def test_reuse_gives_the_very_bytes_of_whole_frames(form: Format, quarter_turns:
     assert sum(result.computed_share for result in reused) < 0.7 * len(frames)
 
 
+def narrowing() -> Compact:
+    """A network of which a part costs less than its surroundings would by themselves."""
+    return Counted().inner
+
+
+@pytest.mark.parametrize("network", [Counted, narrowing])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_in_either_precision(precision: Precision) -> None:
+def test_in_either_precision(precision: Precision, network: Callable[[], nn.Module]) -> None:
     frames = wandering(still(), 12)
 
-    whole = upscale(upscaler(reuse=False, precision=precision), frames)
-    reused = upscale(upscaler(reuse=True, precision=precision), frames)
+    whole = upscale(upscaler(network(), reuse=False, precision=precision), frames)
+    reused = upscale(upscaler(network(), reuse=True, precision=precision), frames)
 
     assert all(all(map(torch.equal, one.planes, other.planes)) for one, other in zip(whole, reused, strict=True))
     assert sum(result.computed_share for result in reused) < 0.5 * len(frames)
+
+
+def test_where_only_the_inside_is_computed_a_part_costs_less() -> None:
+    frames = [still(), touched(still(), plane=0, row=60, column=90)]
+
+    (_, part), (_, with_surroundings) = (
+        upscale(unchecked(upscaler(network, reuse=True)), frames) for network in (narrowing(), Counted())
+    )
+
+    assert 0 < part.computed_share < with_surroundings.computed_share
+    assert all(map(torch.equal, part.planes, with_surroundings.planes))
 
 
 @pytest.mark.parametrize("plane", [0, 1, 2])
@@ -119,11 +142,9 @@ def test_in_either_precision(precision: Precision) -> None:
 def test_one_changed_sample_is_enough(plane: int, row: int, column: int) -> None:
     # Given a frame and one that differs in a single sample, at corners and at the edges of cells
     frames = [still(), touched(still(), plane=plane, row=row, column=column)]
-    reused = upscaler(reuse=True)
-    reused._partly_computed = 1  # so that no check puts it right
 
     # When the second is made of the first
-    result = upscale(reused, frames)[1]
+    result = upscale(unchecked(upscaler(reuse=True)), frames)[1]
 
     # Then it is what it is by itself, at a fraction of the work
     alone = upscale(upscaler(reuse=False), frames[1:])[0]
@@ -207,6 +228,23 @@ def test_a_frame_that_needed_fp32_lends_nothing_to_the_next() -> None:
 
     assert [result.upscaled.is_redone for result in reused] == [result.upscaled.is_redone for result in whole]
     assert all(all(map(torch.equal, one.planes, other.planes)) for one, other in zip(whole, reused, strict=True))
+
+
+def test_a_frame_waits_for_the_one_before_and_no_thread_does() -> None:
+    # Given frames that are begun before the ones that they are made of
+    frames = wandering(still(), 5)
+    sequence = unchecked(upscaler(reuse=True))
+    steps = [sequence.step(frame, FORMATS[0]) for frame in frames]
+    later = [sequence.begin(step) for step in reversed(steps[1:6])]
+    assert not any(future.done() for future in later)
+
+    # When the first is there
+    first = sequence.upscale(steps[0])
+
+    # Then all are, each what it is by itself
+    results = [first, *(future.result(timeout=0) for future in reversed(later))]
+    whole = upscale(upscaler(reuse=False), frames[:6])
+    assert all(all(map(torch.equal, one.planes, other.planes)) for one, other in zip(whole, results, strict=True))
 
 
 def test_an_error_reaches_whoever_waits_for_the_frame() -> None:
