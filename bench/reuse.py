@@ -79,10 +79,14 @@ def measure(name: str, clip: Path, folder: Path, *, model: str, preset: str, rou
     stages: list[float] = []
     digests: set[tuple[str, ...]] = set()
     computed = disturbed = 0.0
-    for _ in range(rounds):
-        (fast, computed), (slow, _all) = job.model_run(reuse=True), job.model_run(reuse=False)
+    for index in range(rounds):
+        # Whichever comes first finds a colder machine: they take turns at it.
+        turns = (True, False) if index % 2 == 0 else (False, True)
+        runs = {reuse: job.model_run(reuse=reuse) for reuse in turns}
+        (fast, computed), (slow, _all) = runs[True], runs[False]
         models.append(fast.fps / slow.fps)
-        (quick, with_reuse), (plain, without) = job.stage_run(reuse=True), job.stage_run(reuse=False)
+        stage_runs = {reuse: job.stage_run(reuse=reuse) for reuse in turns}
+        (quick, with_reuse), (plain, without) = stage_runs[True], stage_runs[False]
         stages.append(quick.fps / plain.fps)
         digests |= {tuple(with_reuse), tuple(without)}
         disturbed += max(run.others_busy for run in (fast, slow, quick, plain)) > MOST_DISTURBANCE
