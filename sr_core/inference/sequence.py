@@ -62,6 +62,24 @@ class Step:
     previous: "Step | None"
     """The frame before, if it is alike; forgotten when this one is upscaled."""
     result: "Future[Result]" = field(default_factory=Future)
+    follower: "_Follower | None" = None
+    """The step that has come as far as it can without this one's result."""
+
+
+class _Follower(NamedTuple):
+    step: Step
+    ending: _Ending
+    busy_seconds: float
+    """So far."""
+
+    def result_after(self, before: "Future[Result]") -> Result | BaseException:
+        """What becomes of the step, error or not."""
+        started = time.monotonic()
+        try:
+            result = self.ending(before.result())
+        except BaseException as error:  # noqa: BLE001 - raised again for whoever asks for the result
+            return error
+        return replace(result, busy_seconds=self.busy_seconds + time.monotonic() - started)
 
 
 class SequenceUpscaler:
@@ -106,15 +124,33 @@ class SequenceUpscaler:
         try:
             ending = self._computed(step, previous)
         except BaseException as error:  # noqa: BLE001 - raised again for whoever asks for the result
-            step.result.set_exception(error)
+            self._end(step, error)
             return step.result
         busy_seconds = time.monotonic() - started
         if previous is None or isinstance(ending, Result):
             assert isinstance(ending, Result)
-            step.result.set_result(replace(ending, busy_seconds=busy_seconds))
-        else:
-            previous.result.add_done_callback(lambda before: _end(step, ending, before, busy_seconds))
+            self._end(step, replace(ending, busy_seconds=busy_seconds))
+            return step.result
+        follower = _Follower(step, ending, busy_seconds)
+        with self._lock:
+            if not previous.result.done():
+                previous.follower = follower
+                return step.result
+        self._end(step, follower.result_after(previous.result))
         return step.result
+
+    def _end(self, step: Step, result: Result | BaseException) -> None:
+        """Gives a step its result, and those that have only waited for it theirs: one after another, however many."""
+        while True:
+            if isinstance(result, BaseException):
+                step.result.set_exception(result)
+            else:
+                step.result.set_result(result)
+            with self._lock:
+                follower, step.follower = step.follower, None
+            if follower is None:
+                return
+            result, step = follower.result_after(step.result), follower.step
 
     @torch.inference_mode()
     def _computed(self, step: Step, previous: Step | None) -> "Result | _Ending":
@@ -173,14 +209,3 @@ class SequenceUpscaler:
 
 def _sizes(step: Step) -> list[torch.Size]:
     return [plane.shape for plane in step.planes]
-
-
-def _end(step: Step, ending: _Ending, before: "Future[Result]", busy_seconds: float) -> None:
-    """Gives a step its result, or the error that there was instead."""
-    started = time.monotonic()
-    try:
-        result = ending(before.result())
-    except BaseException as error:  # noqa: BLE001 - raised again for whoever asks for the result
-        step.result.set_exception(error)
-    else:
-        step.result.set_result(replace(result, busy_seconds=busy_seconds + time.monotonic() - started))

@@ -247,6 +247,16 @@ def test_a_frame_waits_for_the_one_before_and_no_thread_does() -> None:
     assert all(all(map(torch.equal, one.planes, other.planes)) for one, other in zip(whole, results, strict=True))
 
 
+def test_any_number_of_frames_may_wait() -> None:
+    sequence, count = upscaler(reuse=True), 2000
+    steps = [sequence.step(still(), FORMATS[0]) for _ in range(count)]
+    later = [sequence.begin(step) for step in steps[1:]]
+
+    sequence.upscale(steps[0])
+
+    assert all(future.result(timeout=0).computed_share == 0 for future in later)
+
+
 def test_an_error_reaches_whoever_waits_for_the_frame() -> None:
     sequence = upscaler(Counted(fails_from=0.0), reuse=True)
     first = sequence.step(still(), FORMATS[0])
