@@ -58,7 +58,8 @@ def shares_of(clip: Path) -> Shares:
             continue
         height, width = after[0].shape[-2:]
         for radius in RADII_PX:
-            parts = rectangles_to_compute(cells, Costs(width_px=width, height_px=height, halo_px=radius))
+            costs = Costs(width_px=width, height_px=height, halo_px=radius, narrows=True)
+            parts = rectangles_to_compute(cells, costs)
             computed[radius] += 1.0 if parts is None else parts.share
     means = {radius: total / max(1, frames - 1) for radius, total in computed.items()}
     return Shares(clip=clip.stem, frames=frames, equal_frames=equal, computed=means)
