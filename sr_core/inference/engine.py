@@ -157,7 +157,8 @@ class Engine:
 
     def _run_inside(self, rgb: Tensor, ring: Ring) -> Tensor:
         """Upscales what is inside of the ring."""
-        if isinstance(self._network, Compact) and self.tile_px in (None, max(*rgb.shape[-2:], self.tile_px or 0)):
+        is_one_tile = self.tile_px is None or max(rgb.shape[-2:]) <= self.tile_px
+        if isinstance(self._network, Compact) and is_one_tile:
             try:
                 return self._network.inside(rgb.contiguous(memory_format=torch.channels_last), ring).float()
             except (MemoryError, RuntimeError) as error:

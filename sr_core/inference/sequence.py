@@ -155,12 +155,12 @@ class SequenceUpscaler:
     @torch.inference_mode()
     def _computed(self, step: Step, previous: Step | None) -> "Result | _Ending":
         """A frame's result, or what makes it of that of the frame before."""
+        height, width = step.planes[0].shape[-2:]
         parts: Parts | None = None
         if previous is not None and self._reuse:
             cells = changed_cells(previous.planes, step.planes)
             if cells is None:
                 return partial(replace, computed_share=0.0)
-            height, width = step.planes[0].shape[-2:]
             halo_px = self._engine.execution.halo_px
             costs = Costs(width_px=width, height_px=height, halo_px=halo_px, narrows=self._engine.narrows)
             parts = rectangles_to_compute(cells, costs)
@@ -170,7 +170,6 @@ class SequenceUpscaler:
             rgb = torch.rot90(rgb, -self._quarter_turns, dims=(2, 3))
         if parts is None:
             return self._result(self._engine.upscale_whole(rgb))
-        height, width = step.planes[0].shape[-2:]
         turned = [part.turned(self._quarter_turns, width_px=width, height_px=height) for part in parts.rectangles]
         contents = self._engine.upscale_parts(rgb, turned)
         if contents is None:
@@ -182,7 +181,7 @@ class SequenceUpscaler:
         self, rgb: Tensor, parts: list[Rectangle], contents: list[Tensor], share: float, before: Result
     ) -> Result:
         """The frame before with `parts` replaced, in the result's orientation; `rgb` is the picture to be upscaled."""
-        if before.upscaled.is_redone:
+        if before.upscaled.is_redone or self.is_reuse_refuted:
             return self._result(self._engine.upscale_whole(rgb))
         chroma, bit_depth, color = self._output
         upscaled, places = before.upscaled, [part.scaled(self._engine.scale) for part in parts]

@@ -202,6 +202,23 @@ def test_where_parts_come_out_otherwise_than_whole_frames_nothing_is_reused() ->
     assert all(result.computed_share == 1 for result in results)
 
 
+def test_frames_on_their_way_when_the_check_fails_are_computed_whole_too() -> None:
+    # Given such a machine, and frames of which parts are computed before the first is there
+    frames = wandering(still(), 4)
+    reused = upscaler(Unsteady(), reuse=True)
+    steps = [reused.step(frame, FORMATS[0]) for frame in frames]
+    later = [reused.begin(step) for step in steps[1:]]
+
+    # When the first is there, and the check of the second fails
+    results = [reused.upscale(steps[0]), *(future.result(timeout=0) for future in later)]
+
+    # Then no part of theirs is used
+    whole = upscale(upscaler(Unsteady(), reuse=False), frames)
+    assert reused.is_reuse_refuted
+    assert all(all(map(torch.equal, one.planes, other.planes)) for one, other in zip(whole, results, strict=True))
+    assert all(result.computed_share == 1 for result in results)
+
+
 def test_a_frame_that_needed_fp32_lends_nothing_to_the_next() -> None:
     # Given a network that overflows wherever it sees white, except in fp32, and a white patch that stays for a frame
     class Overflows(Counted):
