@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from sr_core.errors import GpuMemory, HostCapacity, IntegrityError
 from sr_core.inference.blending import run_blended
 from sr_core.inference.changes import Rectangle
-from sr_core.inference.replay import Replays
+from sr_core.inference.cuda_graphs import CudaGraphs
 from sr_core.inference.tiling import Tile, tiles
-from sr_core.models.compact import Compact, Ring
+from sr_core.models.compact import Compact, Margins
 from sr_core.types import Execution
 
 SMALLEST_TILE_PX = 64
@@ -62,6 +62,7 @@ class Engine:
         self._lock = threading.Lock()
         self._fp32 = network.eval().requires_grad_(requires_grad=False)
         self._exact: nn.Module | None = None
+        self._graphs: CudaGraphs | None = None
         self._network: Network = self._prepare(copy.deepcopy(network), _DTYPES[execution.precision])
 
     def _prepare(self, network: nn.Module, dtype: torch.dtype) -> nn.Module:
@@ -106,7 +107,7 @@ class Engine:
 
     @torch.inference_mode()
     def warm_up(
-        self, width_px: int, height_px: int, replays: Callable[[nn.Module], Replays] = Replays
+        self, width_px: int, height_px: int, graphs: Callable[[nn.Module], CudaGraphs] = CudaGraphs
     ) -> tuple[str, ...]:
         """Prepares for pictures of that size, before the first of them: finds the tile that memory allows, and which of
         their shapes are replayed. From then on pictures must be given one after another, in one stream.
@@ -126,9 +127,9 @@ class Engine:
         while tile_px != self.tile_px:
             tile_px, shapes[:] = self.tile_px, []
             self._run_tiles(noted, torch.rand((1, 3, height_px, width_px), device=self.device))
-        self._network = replaying = replays(network)
-        replaying.prepare(shapes, self.device)
-        return replaying.notes
+        self._network = self._graphs = graphs(network)
+        self._graphs.prepare(shapes, self.device)
+        return self._graphs.notes
 
     @property
     def narrows(self) -> bool:
@@ -148,24 +149,26 @@ class Engine:
         results = []
         for part in parts:
             seen = part.grown(self.execution.halo_px, width_px=width, height_px=height)
-            ring = Ring(part.top - seen.top, seen.bottom - part.bottom, part.left - seen.left, seen.right - part.right)
-            out = self._run_inside(rgb[:, :, seen.top : seen.bottom, seen.left : seen.right], ring)
+            margins = Margins(
+                part.top - seen.top, seen.bottom - part.bottom, part.left - seen.left, seen.right - part.right
+            )
+            out = self._run_inside(rgb[:, :, seen.top : seen.bottom, seen.left : seen.right], margins)
             if not is_finite(out):
                 return None
             results.append(out)
         return results
 
-    def _run_inside(self, rgb: Tensor, ring: Ring) -> Tensor:
-        """Upscales what is inside of the ring."""
+    def _run_inside(self, rgb: Tensor, margins: Margins) -> Tensor:
+        """Upscales what is inside of the margins."""
         is_one_tile = self.tile_px is None or max(rgb.shape[-2:]) <= self.tile_px
         if isinstance(self._network, Compact) and is_one_tile:
             try:
-                return self._network.inside(rgb.contiguous(memory_format=torch.channels_last), ring).float()
+                return self._network.inside(rgb.contiguous(memory_format=torch.channels_last), margins).float()
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
         out = self._run_tiles(self._network, rgb)
-        return Ring(*(side * self.scale for side in ring)).removed_from(out)
+        return Margins(*(side * self.scale for side in margins)).removed_from(out)
 
     def _run_tiles(self, network: Network, rgb: Tensor) -> Tensor:
         while True:
@@ -226,8 +229,8 @@ class Engine:
                 raise HostCapacity(f"out of memory at a tile of {current} px; use a machine with more memory")
             self.tile_px = max(SMALLEST_TILE_PX, -(-current // 2))
             self._batch_px = 0
-            if isinstance(self._network, Replays):
-                self._network.forget()
+            if self._graphs is not None:
+                self._graphs.forget()
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
 

@@ -21,8 +21,8 @@ from torch import Tensor
 from sr_core.errors import GpuMemory, TransientError
 from sr_core.inference.color import planes_to_rgb, rgb_to_planes
 from sr_core.inference.engine import Engine, are_finite, is_out_of_memory
-from sr_core.inference.queues import Mark, Queues
 from sr_core.inference.sequence import Format
+from sr_core.inference.streams import Event, Streams
 from sr_core.video.frames import Plane
 
 _FAILURES = ("CUDA error", "CUDA driver error", "cuDNN error", "cuBLAS error", "CUBLAS_STATUS")
@@ -40,13 +40,13 @@ class Arrived(NamedTuple):
 
 
 class _Queued(NamedTuple):
-    """A frame's work, put into the queues."""
+    """A frame's work, queued in the streams."""
 
     arriving: tuple[Tensor, ...]
     """The planes (1, height, width) and whether they are finite, in host memory."""
-    begun: Mark
-    computed: Mark
-    arrived: Mark
+    begun: Event
+    computed: Event
+    arrived: Event
 
 
 @dataclass(eq=False, slots=True)
@@ -56,7 +56,7 @@ class Passage:
     format: Format
     planes: tuple[Tensor, ...]
     """(1, height, width) each, on the device."""
-    uploaded: Mark
+    uploaded: Event
     queued: _Queued | Exception | None = None
     result: "Future[Arrived]" = field(default_factory=Future)
 
@@ -86,11 +86,11 @@ class StreamedUpscaler:
     ) -> None:
         self._engine, self._output = engine, output
         self._quarter_turns, self._reuse = quarter_turns, reuse
-        self._queues = Queues(engine.device)
+        self._streams = Streams(engine.device)
         self._turn = threading.Lock()
         self._waiting: deque[Passage] = deque()
         self._last: tuple[Sequence[Plane], Passage] | None = None
-        with _in_our_words(), self._queues.working():
+        with _in_our_words(), self._streams.working():
             self.notes = engine.warm_up(*size_px)
             """How the network is run here."""
 
@@ -104,7 +104,7 @@ class StreamedUpscaler:
             if passage.format == source and all(map(np.array_equal, before, planes)):
                 return Repeat(passage)
         with _in_our_words():
-            copies, uploaded = self._queues.upload([torch.from_numpy(plane).unsqueeze(0) for plane in planes])
+            copies, uploaded = self._streams.upload([torch.from_numpy(plane).unsqueeze(0) for plane in planes])
         passage = Passage(source, copies, uploaded)
         self._last = (planes, passage)
         self._waiting.append(passage)
@@ -159,9 +159,9 @@ class StreamedUpscaler:
         return passage.queued
 
     def _queue(self, passage: Passage, *, exactly: bool = False) -> _Queued:
-        """Puts a frame's work into the queues; `exactly` computes in fp32."""
-        with self._queues.working(passage.uploaded):
-            begun = self._queues.mark()
+        """Queues a frame's work in the streams; `exactly` computes in fp32."""
+        with self._streams.working(passage.uploaded):
+            begun = self._streams.event()
             source, output = passage.format, self._output
             rgb = planes_to_rgb(passage.planes, chroma=source.chroma, bit_depth=source.bit_depth, color=source.color)
             if self._quarter_turns:
@@ -170,8 +170,8 @@ class StreamedUpscaler:
             finite = are_finite(out)
             codes = rgb_to_planes(out, chroma=output.chroma, bit_depth=output.bit_depth, color=output.color)
             narrow = [plane if output.bit_depth == 8 else plane.to(torch.uint16) for plane in codes]
-            computed = self._queues.mark()
-            arriving, arrived = self._queues.download([*narrow, finite])
+            computed = self._streams.event()
+            arriving, arrived = self._streams.download([*narrow, finite])
         return _Queued(arriving, begun, computed, arrived)
 
 

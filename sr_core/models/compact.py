@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Ring(NamedTuple):
+class Margins(NamedTuple):
     """So many pixels on each side of a picture."""
 
     top: int
@@ -20,8 +20,8 @@ class Ring(NamedTuple):
     left: int
     right: int
 
-    def at_most(self, most_px: int) -> "Ring":
-        return Ring(*(min(side, most_px) for side in self))
+    def at_most(self, most_px: int) -> "Margins":
+        return Margins(*(min(side, most_px) for side in self))
 
     def removed_from(self, x: Tensor) -> Tensor:
         """(N, C, H, W) without it, as a view."""
@@ -70,33 +70,33 @@ class Compact(nn.Module):
             return F.interpolate(x, scale_factor=self.scale, mode="nearest") + F.pixel_shuffle(out, self.scale)
         return _shuffled_onto(x, out, self.scale)
 
-    def inside(self, x: Tensor, ring: Ring) -> Tensor:
-        """What `forward` gives inside of `ring`, but each layer computes only what the layers after it look at.
+    def inside(self, x: Tensor, margins: Margins) -> Tensor:
+        """What `forward` gives inside of `margins`, but each layer computes only what the layers after it look at.
 
         Args:
             x: as `forward` takes it.
-            ring: around what is wanted, in input pixels. Where it is narrower than the receptive radius, x must end
-                where the picture does.
+            margins: around what is wanted, in input pixels. Where they are narrower than the receptive radius, x must
+                end where the picture does.
         """
-        out, seen, layers_left = x.to(next(self.parameters()).dtype), ring, self.conv_count + 2
+        out, seen, layers_left = x.to(next(self.parameters()).dtype), margins, self.conv_count + 2
         for layer in self.body:
             if not isinstance(layer, nn.Conv2d):
                 out = layer(out)
                 continue
             layers_left -= 1
             kept = seen.at_most(layers_left)
-            out = _convolved(layer, out, Ring(*(before - after for before, after in zip(seen, kept, strict=True))))
+            out = _convolved(layer, out, Margins(*(before - after for before, after in zip(seen, kept, strict=True))))
             seen = kept
-        return _shuffled_onto(ring.removed_from(x), out, self.scale)
+        return _shuffled_onto(margins.removed_from(x), out, self.scale)
 
 
-def _convolved(layer: nn.Conv2d, x: Tensor, unwanted: Ring) -> Tensor:
+def _convolved(layer: nn.Conv2d, x: Tensor, unwanted: Margins) -> Tensor:
     """What a 3×3 convolution makes of `x`, without what is unwanted; beyond a side that keeps all it sees zeros."""
-    x = Ring(*(max(0, side - 1) for side in unwanted)).removed_from(x)
+    x = Margins(*(max(0, side - 1) for side in unwanted)).removed_from(x)
     rows, columns = int(0 in (unwanted.top, unwanted.bottom)), int(0 in (unwanted.left, unwanted.right))
     out = F.conv2d(x, layer.weight, layer.bias, padding=(rows, columns))
     top, bottom, left, right = unwanted.at_most(1)
-    return Ring(top * rows, bottom * rows, left * columns, right * columns).removed_from(out)
+    return Margins(top * rows, bottom * rows, left * columns, right * columns).removed_from(out)
 
 
 def _shuffled_onto(x: Tensor, out: Tensor, scale: int) -> Tensor:

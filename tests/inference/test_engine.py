@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from sr_core.errors import HostCapacity, IntegrityError
+from sr_core.inference.cuda_graphs import CudaGraphs
 from sr_core.inference.engine import Engine
-from sr_core.inference.replay import Replays
 from sr_core.inference.tiling import tiles
 from sr_core.models.compact import Compact
 from sr_core.types import Execution, Precision
@@ -143,8 +143,8 @@ def record(network: nn.Module, _example: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda batch: network(batch) + 0
 
 
-def replays(network: nn.Module) -> Replays:
-    return Replays(network, record=record, clock=lambda: 0.0)
+def graphs(network: nn.Module) -> CudaGraphs:
+    return CudaGraphs(network, record=record, clock=lambda: 0.0)
 
 
 def test_warming_up_finds_the_tile_that_memory_allows_and_prepares_its_shapes() -> None:
@@ -152,7 +152,7 @@ def test_warming_up_finds_the_tile_that_memory_allows_and_prepares_its_shapes() 
     engine = Engine(TooLittleMemory(90, MemoryError), execution(), scale=2)
 
     # When it is warmed up
-    notes = engine.warm_up(130, 96, replays)
+    notes = engine.warm_up(130, 96, graphs)
 
     # Then the tile is settled before the first picture, and the shapes of such tiles are decided on
     assert engine.tile_px == 65
@@ -165,7 +165,7 @@ def test_warming_up_finds_the_tile_that_memory_allows_and_prepares_its_shapes() 
 def test_memory_that_runs_out_later_takes_the_recordings_with_it() -> None:
     inner = TooLittleMemory(200, MemoryError)
     engine = Engine(inner, execution(), scale=2)
-    engine.warm_up(130, 96, replays)
+    engine.warm_up(130, 96, graphs)
 
     inner.limit_px = 90
     result = engine.upscale_rgb(picture())

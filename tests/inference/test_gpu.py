@@ -13,10 +13,10 @@ from torch import Tensor
 
 from sr_core.errors import GpuMemory
 from sr_core.inference import choose_device
+from sr_core.inference.cuda_graphs import CudaGraphs
 from sr_core.inference.device import fingerprint
 from sr_core.inference.engine import Engine
 from sr_core.inference.numerics import settle_gpu_numerics
-from sr_core.inference.replay import Replays
 from sr_core.inference.sequence import Format, SequenceUpscaler
 from sr_core.inference.streamed import Arrived, StreamedUpscaler
 from sr_core.models.compact import Compact
@@ -78,7 +78,7 @@ def test_bits_do_not_change_from_run_to_run(precision: Precision, tile_px: int |
 def test_recordings_give_the_networks_bits(precision: Precision, tile_px: int | None) -> None:
     # Given engines that replay whatever was recorded, fast or not, and that never do
     warm, plain = (engine(precision, tile_px=tile_px) for _ in range(2))
-    notes = warm.warm_up(WIDTH_PX, HEIGHT_PX, lambda network: Replays(network, clock=lambda: 0.0))
+    notes = warm.warm_up(WIDTH_PX, HEIGHT_PX, lambda network: CudaGraphs(network, clock=lambda: 0.0))
 
     # Then recording works here, and gives the same for pictures that neither has seen
     assert all("recorded and replayed" in note for note in notes), notes

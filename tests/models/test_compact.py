@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from sr_core.models.compact import Compact, Ring
+from sr_core.models.compact import Compact, Margins
 
 CONV_COUNT, SCALE = 3, 2
 RADIUS_PX = CONV_COUNT + 2
@@ -46,12 +46,12 @@ def test_the_inside_of_a_ring_is_what_the_whole_picture_has_there(
     subject = network(activation, precision)
     picture = torch.rand(1, 3, HEIGHT_PX, WIDTH_PX)
     (top, bottom), (left, right) = rows, columns
-    ring = Ring(*(min(RADIUS_PX + wider_px, gap) for gap in (top, HEIGHT_PX - bottom, left, WIDTH_PX - right)))
-    seen = picture[:, :, top - ring.top : bottom + ring.bottom, left - ring.left : right + ring.right]
+    margins = Margins(*(min(RADIUS_PX + wider_px, gap) for gap in (top, HEIGHT_PX - bottom, left, WIDTH_PX - right)))
+    seen = picture[:, :, top - margins.top : bottom + margins.bottom, left - margins.left : right + margins.right]
 
     # When only the part is computed
     with torch.inference_mode():
-        part = subject.inside(channels_last(seen), ring)
+        part = subject.inside(channels_last(seen), margins)
         whole = subject(channels_last(picture))
 
     # Then it is what the whole picture has there
@@ -66,6 +66,6 @@ def test_every_layer_computes_less_than_the_one_before() -> None:
             layer.register_forward_hook(lambda _layer, _inputs, output: sizes.append(tuple(output.shape[-2:])))
 
     with torch.inference_mode():
-        subject.inside(torch.rand(1, 3, 50, 60), Ring(RADIUS_PX, RADIUS_PX, RADIUS_PX, 0))
+        subject.inside(torch.rand(1, 3, 50, 60), Margins(RADIUS_PX, RADIUS_PX, RADIUS_PX, 0))
 
     assert sizes == [(48, 59), (46, 58), (44, 57), (42, 56)]

@@ -20,7 +20,7 @@ MOST_SHAPES = 16
 _RUNS, _CALLS = 3, 4
 
 
-def record_graph(network: nn.Module, example: Tensor) -> Replay:
+def capture_graph(network: nn.Module, example: Tensor) -> Replay:
     """Records what the network does with a batch of this shape, as a CUDA graph.
 
     Raises RuntimeError where it does something that cannot be recorded, as waiting for a result does.
@@ -45,7 +45,7 @@ def record_graph(network: nn.Module, example: Tensor) -> Replay:
     return replay
 
 
-class Replays:
+class CudaGraphs:
     """A network, called through recordings for the shapes that it was prepared for.
 
     After `prepare`, calls must come one after another in one stream: recordings share their buffers between calls.
@@ -60,7 +60,7 @@ class Replays:
         self,
         network: nn.Module,
         *,
-        record: Callable[[nn.Module, Tensor], Replay] = record_graph,
+        record: Callable[[nn.Module, Tensor], Replay] = capture_graph,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._network, self._record, self._clock = network, record, clock

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sr_core.inference.replay import MOST_SHAPES, Replay, Replays
+from sr_core.inference.cuda_graphs import MOST_SHAPES, CudaGraphs, Replay
 from sr_core.models.compact import Compact
 
 SHAPE = torch.Size((1, 3, 16, 24))
@@ -50,21 +50,21 @@ def picture(value: float) -> Tensor:
     return torch.full(SHAPE, value).contiguous(memory_format=torch.channels_last)
 
 
-def prepared(network: Network, record: Callable[[nn.Module, Tensor], Replay] = record) -> Replays:
-    replays = Replays(network, record=record, clock=lambda: network.seconds)
-    replays.prepare([SHAPE], CPU)
-    return replays
+def prepared(network: Network, record: Callable[[nn.Module, Tensor], Replay] = record) -> CudaGraphs:
+    graphs = CudaGraphs(network, record=record, clock=lambda: network.seconds)
+    graphs.prepare([SHAPE], CPU)
+    return graphs
 
 
 @torch.inference_mode()
 def test_a_recording_that_gives_the_same_bits_sooner_is_used() -> None:
     network = Network()
-    replays, calls = prepared(network), network.calls
+    graphs, calls = prepared(network), network.calls
 
-    results = [replays(picture(value)) for value in (0.2, 0.7)]
+    results = [graphs(picture(value)) for value in (0.2, 0.7)]
 
     assert network.calls == calls
-    assert replays.notes == ("network at 1×3×16×24: recorded and replayed (500.00 ms a replay, 1000.00 ms a call)",)
+    assert graphs.notes == ("network at 1×3×16×24: recorded and replayed (500.00 ms a replay, 1000.00 ms a call)",)
     for value, result in zip((0.2, 0.7), results, strict=True):
         assert torch.equal(result, network.inner(picture(value)))
 
@@ -81,16 +81,16 @@ def test_a_recording_that_gives_the_same_bits_sooner_is_used() -> None:
 )
 def test_a_recording_that_gives_other_bits_is_not(recording: Callable[..., Replay], reason: str) -> None:
     network = Network()
-    replays = prepared(network, recording)
+    graphs = prepared(network, recording)
 
-    assert reason in replays.notes[0]
-    assert torch.equal(replays(picture(0.3)), network.inner(picture(0.3)))
+    assert reason in graphs.notes[0]
+    assert torch.equal(graphs(picture(0.3)), network.inner(picture(0.3)))
 
 
 def test_a_slower_recording_is_not_used() -> None:
-    replays = prepared(Network(), lambda network, batch: record(network, batch, seconds=1.01))
+    graphs = prepared(Network(), lambda network, batch: record(network, batch, seconds=1.01))
 
-    assert replays.notes == (
+    assert graphs.notes == (
         "network at 1×3×16×24: called directly, a recording is slower (1010.00 ms a replay, 1000.00 ms a call)",
     )
 
@@ -99,9 +99,9 @@ def test_what_cannot_be_recorded_is_called_and_the_reason_is_kept_on_one_line() 
     def fail(_network: nn.Module, _batch: Tensor) -> Replay:
         raise RuntimeError("not permitted when stream is capturing\nmany lines of advice")
 
-    replays = prepared(Network(), fail)
+    graphs = prepared(Network(), fail)
 
-    assert replays.notes == (
+    assert graphs.notes == (
         "network at 1×3×16×24: called directly, it cannot be recorded (not permitted when stream is capturing)",
     )
 
@@ -117,21 +117,21 @@ def test_a_network_whose_bits_change_is_told_of() -> None:
 @torch.inference_mode()
 def test_other_shapes_and_formats_and_forgotten_ones_go_to_the_network_itself() -> None:
     network = Network()
-    replays, calls = prepared(network), network.calls
+    graphs, calls = prepared(network), network.calls
 
-    replays(torch.rand(1, 3, 24, 16).contiguous(memory_format=torch.channels_last))
-    replays(picture(0.2).contiguous())
+    graphs(torch.rand(1, 3, 24, 16).contiguous(memory_format=torch.channels_last))
+    graphs(picture(0.2).contiguous())
     assert network.calls == calls + 2
 
-    replays.forget()
-    replays(picture(0.2))
+    graphs.forget()
+    graphs(picture(0.2))
     assert network.calls == calls + 3
 
 
 def test_shapes_are_bounded_and_each_is_decided_on_once() -> None:
-    replays = Replays(Network(), record=record)
+    graphs = CudaGraphs(Network(), record=record)
     shapes = [torch.Size((1, 3, 4, 4 + each)) for each in range(MOST_SHAPES + 3)]
 
-    replays.prepare([shape for shape in shapes for _ in range(2)], CPU)
+    graphs.prepare([shape for shape in shapes for _ in range(2)], CPU)
 
-    assert len(replays.notes) == MOST_SHAPES
+    assert len(graphs.notes) == MOST_SHAPES

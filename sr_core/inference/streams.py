@@ -1,7 +1,7 @@
-"""A device's three queues of work: up, the network, down. Each goes on by itself; marks tell one to wait for another.
+"""A device's three streams of work: up, the network, down. Each goes on by itself; events tell one to wait for another.
 
-Owns streams, marks and the host memory that copies need, and knows nothing of what is copied. On a CPU all is done as
-soon as it is queued, by torch's own stand-ins for streams, so the code above runs there line by line.
+Owns streams, events and the pinned host memory that copies need, and knows nothing of what is copied. On a CPU all is
+done as soon as it is queued, by torch's own stand-ins for streams, so the code that uses it runs there line by line.
 """
 
 import time
@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 
-class Mark:
-    """The moment when a queue has done everything that was put into it until now.
+class Event:
+    """The moment when a stream has done everything that was queued in it until now.
 
     Args:
-        device: whose queue it is.
-        stream: the queue.
+        device: whose stream it is.
+        stream: records the event.
     """
 
     def __init__(self, device: torch.device, stream: torch.Stream) -> None:
@@ -32,15 +32,15 @@ class Mark:
         """Waits in this thread, letting others run."""
         self.event.synchronize()
 
-    def seconds_since(self, earlier: "Mark") -> float:
+    def seconds_since(self, earlier: "Event") -> float:
         """Time on the device's clock between two moments that have passed."""
         if isinstance(self.event, torch.cpu.Event):
             return self._moment - earlier._moment
         return float(earlier.event.elapsed_time(self.event)) / 1000
 
 
-class Queues:
-    """The queues of one device; what was begun before them, such as the upload of a network, comes first."""
+class Streams:
+    """The streams of one device; what was begun before them, such as the upload of a network, comes first."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -48,7 +48,7 @@ class Queues:
         self._up, self._work, self._down = (self._on.Stream() for _ in range(3))
         self._work.wait_stream(self._on.current_stream())
 
-    def upload(self, arrays: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], Mark]:
+    def upload(self, arrays: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], Event]:
         """Starts copies to the device, for `working`; returns them with the moment when they are there.
 
         The arrays, on the host and of any strides, may be changed as soon as this returns.
@@ -57,28 +57,28 @@ class Queues:
             copies = tuple(self._pinned(array).copy_(array).to(self._device, non_blocking=True) for array in arrays)
             for copy in copies:
                 self._lend(copy, self._work)
-            return copies, Mark(self._device, self._up)
+            return copies, Event(self._device, self._up)
 
     @contextmanager
-    def working(self, *after: Mark) -> Iterator[None]:
-        """What is computed within comes after those moments, in the order of the calls."""
-        for mark in after:
-            self._work.wait_event(mark.event)
+    def working(self, *after: Event) -> Iterator[None]:
+        """What is computed within comes after those events, in the order of the calls."""
+        for event in after:
+            self._work.wait_event(event.event)
         with self._on.stream(self._work):
             yield
 
-    def mark(self) -> Mark:
+    def event(self) -> Event:
         """The moment when all work so far is done."""
-        return Mark(self._device, self._work)
+        return Event(self._device, self._work)
 
-    def download(self, results: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], Mark]:
+    def download(self, results: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], Event]:
         """Starts copies of what was computed; the memory that they arrive in, and the moment when they are there."""
-        self._down.wait_event(self.mark().event)
+        self._down.wait_event(self.event().event)
         with self._on.stream(self._down):
             copies = tuple(self._pinned(result).copy_(result, non_blocking=True) for result in results)
             for result in results:
                 self._lend(result, self._down)
-            return copies, Mark(self._device, self._down)
+            return copies, Event(self._device, self._down)
 
     def _pinned(self, like: Tensor) -> Tensor:
         """Host memory that the device reaches by itself.
@@ -89,6 +89,6 @@ class Queues:
         return torch.empty(like.shape, dtype=like.dtype, pin_memory=self._device.type == "cuda")
 
     def _lend(self, tensor: Tensor, stream: torch.Stream) -> None:
-        """Keeps a tensor's memory from being given to others while another queue still uses it."""
+        """Keeps a tensor's memory from being given to others while another stream still uses it."""
         if self._device.type == "cuda":
             tensor.record_stream(stream)
