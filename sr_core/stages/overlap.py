@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, Full, Queue
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,6 +25,48 @@ class _End:
 
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
+
+
+class _Reader(Generic[Item]):
+    """Reads items in a thread of its own, at most `ahead` of them before they are taken."""
+
+    def __init__(self, items: Iterable[Item], *, ahead: int) -> None:
+        self._items = items
+        self._queue: Queue[Item | _End] = Queue(maxsize=ahead)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._read, name="reader", daemon=True)
+        self._thread.start()
+
+    def take(self, *, wait: bool) -> Item | _End | None:
+        """The next item or what follows the last; None when it is not there yet and shall not be waited for."""
+        while True:
+            try:
+                return self._queue.get(timeout=_POLL_SECONDS) if wait else self._queue.get_nowait()
+            except Empty:
+                if not wait:
+                    return None
+
+    def stop(self) -> None:
+        """Reads nothing more, and returns when the item in hand is through."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _read(self) -> None:
+        end = _End(None)
+        try:
+            for item in self._items:
+                self._put(item)
+                if self._stopped.is_set():
+                    return
+        except BaseException as error:  # noqa: BLE001 — raised again in the consumer's thread
+            end = _End(error)
+        self._put(end)
+
+    def _put(self, item: Item | _End) -> None:
+        while not self._stopped.is_set():
+            with suppress(Full):
+                self._queue.put(item, timeout=_POLL_SECONDS)
+                return
 
 
 def overlap(
@@ -44,55 +86,31 @@ def overlap(
 
     An error of reading or working is raised where its result would have come. Closing the generator stops all threads.
     """
-    queue: Queue[Item | _End] = Queue(maxsize=ahead)
-    stopped = threading.Event()
-
-    def put(item: Item | _End) -> None:
-        while not stopped.is_set():
-            with suppress(Full):
-                queue.put(item, timeout=_POLL_SECONDS)
-                return
-
-    def read() -> None:
-        try:
-            for item in items:
-                put(item)
-                if stopped.is_set():
-                    return
-        except BaseException as error:  # noqa: BLE001 — raised again in the consumer's thread
-            put(_End(error))
-        else:
-            put(_End(None))
-
-    reader = threading.Thread(target=read, name="reader", daemon=True)
     pending: deque[Future[Result]] = deque()
-    sizes, left = iter(groups), 0
+    sizes = iter(groups)
+    left_in_group = 0
+    end: _End | None = None
     with ThreadPoolExecutor(workers, thread_name_prefix="worker", initializer=prepare_worker) as pool:
-        reader.start()
+        reader = _Reader(items, ahead=ahead)
         try:
-            end: _End | None = None
             while end is None or pending:
-                if not pending and not left:
-                    left = next(sizes, sys.maxsize)
-                while end is None and left and len(pending) < workers + ahead:
+                if not pending and not left_in_group:
+                    left_in_group = next(sizes, sys.maxsize)
+                while end is None and left_in_group and len(pending) < workers + ahead:
                     # Wait for reading only when there is nothing to hand on.
-                    try:
-                        item = queue.get(timeout=_POLL_SECONDS) if not pending else queue.get_nowait()
-                    except Empty:
-                        if pending:
-                            break
-                        continue
+                    item = reader.take(wait=not pending)
+                    if item is None:
+                        break
                     if isinstance(item, _End):
                         end = item
                     else:
                         pending.append(pool.submit(work, item))
-                        left -= 1
+                        left_in_group -= 1
                 if pending:
                     yield pending.popleft().result()
             if end.error is not None:
                 raise end.error
         finally:
-            stopped.set()
             for future in pending:
                 future.cancel()
-            reader.join()
+            reader.stop()
