@@ -25,9 +25,10 @@ def run_blended(
         top, left = (start // multiple_px * multiple_px for start in (tile.padded_top, tile.padded_left))
         piece = rgb[:, :, top : tile.padded_bottom, left : tile.padded_right]
         result = network(piece.contiguous(memory_format=torch.channels_last)).float()
-        down = _fade(top, tile.padded_bottom, height, overlap_px, scale)
-        along = _fade(left, tile.padded_right, width, overlap_px, scale)
-        weight = torch.outer(down, along).to(rgb.device)
+        # Made where they are used: a copy from the host would wait for the GPU.
+        down = _fade(top, tile.padded_bottom, height, overlap_px, scale, rgb.device)
+        along = _fade(left, tile.padded_right, width, overlap_px, scale, rgb.device)
+        weight = torch.outer(down, along)
         place = (
             slice(top * scale, tile.padded_bottom * scale),
             slice(left * scale, tile.padded_right * scale),
@@ -37,9 +38,9 @@ def run_blended(
     return out.div_(weights)
 
 
-def _fade(start: int, stop: int, length: int, overlap_px: int, scale: int) -> Tensor:
+def _fade(start: int, stop: int, length: int, overlap_px: int, scale: int, device: torch.device) -> Tensor:
     """Weights along one side of a tile: they rise and fall over twice the overlap, but not at the frame's edge."""
-    places = torch.arange((stop - start) * scale, dtype=torch.float32) + 0.5
+    places = torch.arange((stop - start) * scale, dtype=torch.float32, device=device) + 0.5
     span = 2 * overlap_px * scale
     rising = (places / span).clamp(max=1) if start > 0 else torch.ones_like(places)
     falling = ((len(places) - places) / span).clamp(max=1) if stop < length else torch.ones_like(places)

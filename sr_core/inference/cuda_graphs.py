@@ -31,10 +31,13 @@ def capture_graph(network: nn.Module, example: Tensor) -> Replay:
     with torch.cuda.stream(stream):
         for _ in range(3):  # until every library has chosen its algorithms and got its memory
             network(given)
-    torch.cuda.current_stream().wait_stream(stream)
+        _check_that_it_never_waits(network, given)
+    current = torch.cuda.current_stream()
+    current.wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    # Other threads may copy meanwhile: only what this one does is looked at.
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+    # A capture that fails may leave its own stream the current one; and other threads may copy meanwhile, so that only
+    # what this one does is looked at.
+    with torch.cuda.stream(current), torch.cuda.graph(graph, capture_error_mode="thread_local"):
         result: Tensor = network(given)
 
     def replay(batch: Tensor) -> Tensor:
@@ -43,6 +46,16 @@ def capture_graph(network: nn.Module, example: Tensor) -> Replay:
         return result.clone()
 
     return replay
+
+
+def _check_that_it_never_waits(network: nn.Module, batch: Tensor) -> None:
+    """Raises RuntimeError if a network waits for the GPU: captures that fail of it leave torch's memory in disorder."""
+    mode = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        network(batch)
+    finally:
+        torch.cuda.set_sync_debug_mode(mode)
 
 
 class CudaGraphs:

@@ -229,10 +229,14 @@ class Engine:
                 raise HostCapacity(f"out of memory at a tile of {current} px; use a machine with more memory")
             self.tile_px = max(SMALLEST_TILE_PX, -(-current // 2))
             self._batch_px = 0
-            if self._graphs is not None:
-                self._graphs.forget()
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
+            self.make_room()
+
+    def make_room(self) -> None:
+        """Gives back the device's memory that is held for speed alone."""
+        if self._graphs is not None:
+            self._graphs.forget()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _exact_network(self) -> nn.Module:
         """The network in fp32, prepared when it is first needed."""

@@ -110,14 +110,14 @@ class StreamedUpscaler:
         self._waiting.append(passage)
         return passage
 
-    def upscale(self, step: Passage | Repeat) -> Arrived:
-        """A frame's result; to be asked for once for each step.
+    def upscale(self, step: Passage | Repeat) -> Arrived | Repeat:
+        """A frame's result, for `arrived`; to be asked for once for each step. A repeated frame waits for nothing here.
 
-        Raises what `Engine.upscale_rgb` raises, for a repeated frame's origin as well, and TransientError when the GPU
-        fails.
+        Raises what `Engine.upscale_rgb` raises, HostCapacity when the host has no memory for the result, and
+        TransientError when the GPU fails.
         """
         if isinstance(step, Repeat):
-            return step.of.result.result()._replace(busy_seconds=0.0, computed_share=0.0)
+            return step
         try:
             with _in_our_words():
                 arrived = self._arrived(step)
@@ -128,8 +128,10 @@ class StreamedUpscaler:
         step.planes = ()
         return arrived
 
-    def arrived(self, upscaled: Arrived) -> Arrived:
-        """The same: here `upscale` waits."""
+    def arrived(self, upscaled: Arrived | Repeat) -> Arrived:
+        """The frame of which `upscale` gave this, in order. Raises for a repeated frame what its origin raised."""
+        if isinstance(upscaled, Repeat):
+            return upscaled.of.result.result()._replace(busy_seconds=0.0, computed_share=0.0)
         return upscaled
 
     @torch.inference_mode()
@@ -159,7 +161,16 @@ class StreamedUpscaler:
         return passage.queued
 
     def _queue(self, passage: Passage, *, exactly: bool = False) -> _Queued:
-        """Queues a frame's work in the streams; `exactly` computes in fp32."""
+        """Queues a frame's work in the streams; `exactly` computes in fp32. Tried again, once, with more room."""
+        try:
+            return self._queue_once(passage, exactly=exactly)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        self._engine.make_room()
+        return self._queue_once(passage, exactly=exactly)
+
+    def _queue_once(self, passage: Passage, *, exactly: bool) -> _Queued:
         with self._streams.working(passage.uploaded):
             begun = self._streams.event()
             source, output = passage.format, self._output

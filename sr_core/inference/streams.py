@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sr_core.errors import HostCapacity
+
 
 class Event:
     """The moment when a stream has done everything that was queued in it until now.
@@ -84,9 +86,13 @@ class Streams:
         """Host memory that the device reaches by itself.
 
         torch gives it to the next copy of that size once it is freed and the last copy is through. As the frames in
-        flight are bounded, so is this.
+        flight are bounded, so is this. Raises HostCapacity when there is none.
         """
-        return torch.empty(like.shape, dtype=like.dtype, pin_memory=self._device.type == "cuda")
+        try:
+            return torch.empty(like.shape, dtype=like.dtype, pin_memory=self._device.type == "cuda")
+        except (MemoryError, RuntimeError) as error:
+            # CUDA tells of it in the words that it has for its own memory.
+            raise HostCapacity("no host memory is left for frames on their way; use a machine with more") from error
 
     def _lend(self, tensor: Tensor, stream: torch.Stream) -> None:
         """Keeps a tensor's memory from being given to others while another stream still uses it."""

@@ -129,7 +129,8 @@ class FrameUpscaler:
     def arrived(self, upscaled: Any) -> Planes:
         """The frame of which `upscale` gave this, when it is done; to be asked for in order, by one thread.
 
-        Raises what `Engine.upscale_rgb` raises, and TransientError when a GPU fails.
+        Raises what `Engine.upscale_rgb` raises, HostCapacity when there is no memory for it, and TransientError when a
+        GPU fails.
         """
         arrived = self._way.arrived(upscaled)
         self._busy_seconds += arrived.busy_seconds

@@ -62,7 +62,8 @@ def frames(count: int, form: Format) -> list[tuple[Plane, ...]]:
 
 
 def in_threads(upscaler: StreamedUpscaler, given: Sequence[tuple[Plane, ...]], form: Format) -> list[Arrived]:
-    return list(overlap((upscaler.step(each, form) for each in given), upscaler.upscale, workers=3, ahead=4))
+    results = overlap((upscaler.step(each, form) for each in given), upscaler.upscale, workers=3, ahead=4)
+    return list(map(upscaler.arrived, results))
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

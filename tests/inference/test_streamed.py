@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sr_core.errors import GpuMemory, IntegrityError, TransientError
+from sr_core.errors import GpuMemory, HostCapacity, IntegrityError, TransientError
+from sr_core.inference.color import rgb_to_planes
 from sr_core.inference.engine import Engine
 from sr_core.inference.sequence import Format, SequenceUpscaler
-from sr_core.inference.streamed import Arrived, StreamedUpscaler
+from sr_core.inference.streamed import Arrived, Passage, Repeat, StreamedUpscaler
 from sr_core.models.compact import Compact
 from sr_core.stages.overlap import overlap
 from sr_core.types import Execution, Precision
@@ -81,7 +82,12 @@ def white() -> tuple[Plane, ...]:
 
 def in_threads(upscaler: StreamedUpscaler, frames: Sequence[tuple[Plane, ...]], form: Format = EIGHT) -> list[Arrived]:
     steps = (upscaler.step(each, form) for each in frames)
-    return list(overlap(steps, upscaler.upscale, workers=3, ahead=4, prepare_worker=lambda: torch.set_num_threads(1)))
+    results = overlap(steps, upscaler.upscale, workers=3, ahead=4, prepare_worker=lambda: torch.set_num_threads(1))
+    return list(map(upscaler.arrived, results))
+
+
+def alone(upscaler: StreamedUpscaler, step: Passage | Repeat) -> Arrived:
+    return upscaler.arrived(upscaler.upscale(step))
 
 
 def as_on_a_cpu(
@@ -142,6 +148,17 @@ def test_a_frame_equal_to_the_last_is_not_computed(reuse: bool) -> None:
     assert all(each.busy_seconds == 0 for each in arrived if each.computed_share == 0)
 
 
+def test_no_thread_waits_for_the_frame_that_another_repeats() -> None:
+    # Given a frame that nobody has asked for yet, and one equal to it
+    upscaler = streamed()
+    origin, repeat = (upscaler.step(frame(0), EIGHT) for _ in range(2))
+
+    # When a thread comes to the second, it is free at once; in order, both arrive
+    repeated = upscaler.upscale(repeat)
+    first = alone(upscaler, origin)
+    assert all(map(np.array_equal, upscaler.arrived(repeated).planes, first.planes))
+
+
 def test_one_changed_sample_makes_another_frame() -> None:
     changed = [plane.copy() for plane in frame(0)]
     changed[2][-1, -1] ^= 1
@@ -156,7 +173,7 @@ def test_whoever_asks_first_gets_its_own_frame() -> None:
     upscaler = streamed()
     steps = [upscaler.step(each, EIGHT) for each in frames]
 
-    arrived = {index: upscaler.upscale(steps[index]) for index in (2, 0, 1)}
+    arrived = {index: alone(upscaler, steps[index]) for index in (2, 0, 1)}
 
     expected = as_on_a_cpu(frames, EIGHT, engine=engine(Network()), output=EIGHT)
     assert all(all(map(np.array_equal, arrived[index].planes, expected[index])) for index in range(3))
@@ -194,11 +211,11 @@ def test_a_network_that_is_infinite_in_fp32_too_is_refused_for_that_frame_and_it
     upscaler = streamed(Overflowing(times=9))
     steps = [upscaler.step(each, EIGHT) for each in (frame(0), white(), white(), frame(1))]
 
-    assert upscaler.upscale(steps[0]).computed_share == 1
+    assert alone(upscaler, steps[0]).computed_share == 1
     for step in steps[1:3]:
         with pytest.raises(IntegrityError, match="the weights are unusable"):
-            upscaler.upscale(step)
-    assert upscaler.upscale(steps[3]).computed_share == 1
+            alone(upscaler, step)
+    assert alone(upscaler, steps[3]).computed_share == 1
 
 
 class Failing(Network):
@@ -237,9 +254,41 @@ def test_a_failure_is_told_for_its_own_frame(message: str, error: type[Exception
     steps = [upscaler.step(each, EIGHT) for each in (white(), frame(1))]
 
     # Then that thread has its result, and who asks for the first is told
-    assert upscaler.upscale(steps[1]).computed_share == 1
+    assert alone(upscaler, steps[1]).computed_share == 1
     with pytest.raises(error, match=told):
-        upscaler.upscale(steps[0])
+        alone(upscaler, steps[0])
+
+
+def test_what_is_held_for_speed_gives_way_before_a_gpu_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a GPU that has no room for a frame's colours while it holds recordings
+    upscaler = streamed()
+    expected = alone(upscaler, upscaler.step(frame(0), EIGHT))
+    held = ["recordings"]
+
+    def in_what_is_left(*given: Any, **options: Any) -> Any:
+        if held:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 398.00 MiB")
+        return rgb_to_planes(*given, **options)
+
+    monkeypatch.setattr("sr_core.inference.streamed.rgb_to_planes", in_what_is_left)
+    monkeypatch.setattr(Engine, "make_room", lambda _engine: held.clear())
+
+    # Then they are given up, and the frame is what it was
+    again = alone(upscaler, upscaler.step(frame(1), EIGHT)), alone(upscaler, upscaler.step(frame(0), EIGHT))
+    assert not held
+    assert all(map(np.array_equal, again[1].planes, expected.planes))
+
+
+def test_a_host_without_memory_for_frames_is_what_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    upscaler = streamed()
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr("sr_core.inference.streams.torch.empty", fail)
+
+    with pytest.raises(HostCapacity, match="no host memory is left"):
+        upscaler.step(frame(0), EIGHT)
 
 
 def test_a_gpu_without_room_for_the_colours_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,4 +299,4 @@ def test_a_gpu_without_room_for_the_colours_is_too_small(monkeypatch: pytest.Mon
     upscaler = streamed()
 
     with pytest.raises(GpuMemory, match="out of GPU memory beside the network; use a GPU with more memory"):
-        upscaler.upscale(upscaler.step(frame(0), EIGHT))
+        alone(upscaler, upscaler.step(frame(0), EIGHT))
