@@ -157,11 +157,15 @@ class Manifest:
         try:
             return self.store.fetch(receipt.key, folder, sha256=receipt.sha256)
         except (ObjectNotFound, DamagedData) as error:
-            self._set_aside(receipt.stage, receipt.index, receipt.to_json())
+            self.set_aside(receipt)
             raise DamagedData(
                 f"{self.store.uri}/{receipt.key} is gone or damaged; its receipt is set aside: start the job again",
                 key=receipt.key,
             ) from error
+
+    def set_aside(self, receipt: Receipt) -> None:
+        """Makes a receipt hold no longer, so that its work is done again; a copy of it is kept."""
+        self._set_aside(receipt.stage, receipt.index, receipt.to_json())
 
     def _set_aside(self, stage: Stage, index: int, content: bytes) -> None:
         digest = hashlib.sha256(content).hexdigest()

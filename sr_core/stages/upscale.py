@@ -39,7 +39,8 @@ def upscale(
     """Upscales the segments of a chunk that are not done yet, and returns the receipts of all of them by index.
 
     A segment whose receipt does not hold is done again. Without `reuse` every frame is computed whole: slower, with the
-    same result.
+    same result. Should a check find on the way that reuse does not give that result on this machine, what was done with
+    it here is set aside, and done again without.
 
     Raises:
         InputError: there is no such chunk.
@@ -52,13 +53,31 @@ def upscale(
     done = manifest.receipts(Stage.UPSCALE, [segment.index for segment in segments])
     missing = [segment for segment in segments if segment.index not in done]
     if missing:
-        worker = _Worker(manifest, plan, scratch, progress, interruption or Interruption(), reuse=reuse)
-        done |= worker.run(chunk, missing)
+        interruption = interruption or Interruption()
+        worker = _Worker(manifest, plan, scratch, progress, interruption, reuse=reuse)
+        try:
+            worker.run(chunk, missing)
+        except _ReuseRefuted:
+            for receipt in worker.done.values():
+                manifest.set_aside(receipt)
+            worker = _Worker(manifest, plan, scratch, progress, interruption, reuse=False)
+            worker.notes.append("every frame was computed whole: on this machine parts of a frame come out otherwise")
+            worker.run(chunk, missing)
+        done |= worker.done
     return done
 
 
+class _ReuseRefuted(Exception):
+    """Parts of frames do not come out here as in whole frames, and some may have been used."""
+
+
 class _Worker:
-    """Upscales segments of one chunk; holds what they share."""
+    """Upscales segments of one chunk; holds what they share.
+
+    Attributes:
+        done: the receipts of the segments that were upscaled, by index.
+        notes: for every receipt.
+    """
 
     def __init__(
         self,
@@ -74,8 +93,11 @@ class _Worker:
         self._progress, self._interruption, self._reuse = progress, interruption, reuse
         self._encoding = plan.delivery if plan.segment_codec == "delivery" else plan.mezzanine
         self._decode_seconds = 0.0
+        self.done: dict[int, Receipt] = {}
+        self.notes: list[str] = []
 
-    def run(self, chunk: Chunk, missing: list[Segment]) -> dict[int, Receipt]:
+    def run(self, chunk: Chunk, missing: list[Segment]) -> None:
+        """Raises what `upscale` raises, and `_ReuseRefuted`."""
         file, carrier = self._chunk_file(chunk)
         frames = self._manifest.frames()
         weights = (
@@ -95,15 +117,13 @@ class _Worker:
             groups=[segment.frame_count for segment in missing],
             prepare_worker=upscaler.prepare_worker,
         )
-        receipts = {}
         try:
             for segment in missing:
                 self._interruption.check()
-                receipts[segment.index] = self._encode(segment, results, upscaler)
+                self.done[segment.index] = self._encode(segment, results, upscaler)
         finally:
             results.close()
             decoded.close()
-        return receipts
 
     def _chunk_file(self, chunk: Chunk) -> tuple[Path, Carrier]:
         receipt = self._manifest.receipts(Stage.EXTRACT, [chunk.index]).get(chunk.index)
@@ -127,7 +147,7 @@ class _Worker:
                     started = time.monotonic()
 
     def _encode(self, segment: Segment, results: Iterator[object], upscaler: FrameUpscaler) -> Receipt:
-        """Takes the segment's frames as they come, encodes and commits them."""
+        """Takes the segment's frames as they come, encodes and commits them. Raises _ReuseRefuted."""
         plan = self._plan
         started = time.monotonic()
         decode_before, model_before = self._decode_seconds, upscaler.busy_seconds
@@ -143,11 +163,12 @@ class _Worker:
                 self._progress(Stage.UPSCALE, segment.start_frame + count, plan.video.frame_count)
                 remaining = (now - started) / count * (segment.frame_count - count)
                 self._interruption.check(needed_seconds=remaining)
-        notes = [*upscaler.notes]
+        if upscaler.is_reuse_refuted:
+            path.unlink()
+            raise _ReuseRefuted
+        notes = [*self.notes, *upscaler.notes]
         if redone := upscaler.redone_frames - redone_before:
             notes.append(f"{redone} frames were computed again in fp32")
-        if upscaler.is_reuse_refuted:
-            notes.append("every frame was computed whole: on this machine parts of a frame come out otherwise")
         return commit(
             self._manifest,
             path,
