@@ -36,6 +36,7 @@ from bench.plain_loop import network_of, plain_seconds
 from bench.speeds import HEADER, Speed, SpeedRound
 from sr_core.errors import InputError
 from sr_core.inference import choose_device
+from sr_core.inference.device import computes_bf16
 from sr_core.models.catalogue import shipped
 from sr_core.models.compact import Compact
 from sr_core.models.describe import describe as describe_model
@@ -50,13 +51,18 @@ GPU_PRECISIONS = ("fp16", "bf16")
 _FEWEST_FRAMES = 4
 _MOST_FRAMES: dict[Device, int] = {"cpu": 96, "cuda": 480}
 """They are held in memory; on a GPU more are needed to see past the start of a stage, which takes seconds."""
+_MOST_BYTES, _BYTES_PER_PX = 3e9, 1.5
+"""Of upscaled frames, 4:2:0 in 8 bits, beside two processes that use a GPU: the smallest GPU machine has 16 GiB."""
 _PLAIN_FEWER = 4
 """The plain loop runs on so many times fewer frames: it has no start-up worth speaking of beside its frames."""
 
 
-def frame_count(flops_per_frame: float, flops_per_second: float, work_seconds: float, device: Device = "cpu") -> int:
-    """Frames that take the network about `work_seconds`, within bounds."""
-    return max(_FEWEST_FRAMES, min(_MOST_FRAMES[device], round(work_seconds * flops_per_second / flops_per_frame)))
+def frame_count(
+    flops_per_frame: float, flops_per_second: float, work_seconds: float, *, output_px: int, device: Device = "cpu"
+) -> int:
+    """Frames of `output_px` pixels that take the network about `work_seconds`, within bounds of number and memory."""
+    most = min(_MOST_FRAMES[device], int(_MOST_BYTES / (_BYTES_PER_PX * output_px)))
+    return max(_FEWEST_FRAMES, min(most, round(work_seconds * flops_per_second / flops_per_frame)))
 
 
 def random_network(folder: Path, name: str) -> Path:
@@ -96,7 +102,8 @@ def measure(
         flops = 2.0 * spec.macs_per_pixel * size_px[0] * size_px[1]
         if flops / peak > work_seconds:
             return None
-        frames = frame_count(flops, peak, work_seconds, device)
+        output_px = size_px[0] * size_px[1] * spec.scale**2
+        frames = frame_count(flops, peak, work_seconds, output_px=output_px, device=device)
         clip = write_clip(folder / "clip.mp4", reference_clip("bikes.mp4"), frames=frames, size_px=size_px, scale=True)
         job = Job(clip, folder, preset=preset, model=model, device=device, precision=precision)
         origin = network_of(network)[1] if isinstance(network, Compact) else "sr_core"
@@ -188,6 +195,9 @@ def _cases(options: argparse.Namespace, device: Device) -> list[tuple[str, str, 
         pairs = list(GPU_CASES)
     else:
         pairs = list(product(options.model or default_models(), options.size or SIZES_PX))
+    if device == "cuda" and not computes_bf16(device):
+        print("bf16: left out, this GPU does not compute it", flush=True)
+        precisions = [each for each in precisions if each != "bf16"]
     return [(model, size, precision) for (model, size), precision in product(pairs, precisions)]
 
 

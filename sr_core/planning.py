@@ -34,6 +34,8 @@ MAX_SIDE_PX = 16384
 _WHOLE_FRAME_PX = 1280 * 720
 """Larger inputs are tiled unless told otherwise, so that memory stays bounded whatever the source's size."""
 _TILE_PX = 640
+_WITHOUT_BF16: tuple[Tier, ...] = ("standard", "memory")
+"""Their GPU, a T4, emulates it, which is many times slower than fp16."""
 
 
 def segment_grid(frame_count: int, rate: Fraction) -> tuple[Segment, ...]:
@@ -144,6 +146,8 @@ def _execution(settings: Settings, model: ModelSpec, video: VideoInfo, tier: Tie
         if settings.precision != "auto":
             raise InputError(f"{model.name} is wrong in {precision}; choose of {', '.join(model.precisions)}")
         precision = "fp32"
+    if precision == "bf16" and device == "cuda" and tier in _WITHOUT_BF16:
+        raise InputError(f"the GPU of tier {tier} does not compute in bf16; choose fp16")
     tile_px = settings.tile_px
     if tile_px is None and video.width_px * video.height_px > _WHOLE_FRAME_PX:
         tile_px = _TILE_PX

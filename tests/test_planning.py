@@ -130,6 +130,15 @@ def test_large_frames_are_tiled_and_small_ones_are_not() -> None:
     assert large.execution.halo_px == builders.model().radius_px
 
 
+def test_bf16_is_refused_where_the_gpu_would_emulate_it() -> None:
+    request = builders.request(Settings(precision="bf16"))
+
+    with pytest.raises(InputError, match="the GPU of tier standard does not compute in bf16; choose fp16"):
+        make_plan(request, builders.model(), builders.video(), tier="standard")
+
+    assert make_plan(request, builders.model(), builders.video(), tier="premium").execution.precision == "bf16"
+
+
 def test_the_job_id_follows_content_settings_and_network_but_nothing_else() -> None:
     same = [builders.request(), builders.request()]
     other = [

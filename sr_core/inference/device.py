@@ -39,13 +39,15 @@ def choose_precision(
 
     fp16 on GPUs; bf16 on CPUs with AVX-512 BF16 or AMX, where it is about three times as fast; else fp32.
 
-    Raises InputError when the one asked for is not safe.
+    Raises InputError when the one asked for is not safe, or is bf16 on a GPU that does not compute it.
     """
     if settings.precision != "auto":
         if settings.precision not in safe:
             raise InputError(f"this network's result is wrong in {settings.precision}; choose of {', '.join(safe)}")
+        if settings.precision == "bf16" and device == "cuda" and not computes_bf16(device):
+            raise InputError(f"{device_name(device)} does not compute in bf16; use --precision fp16")
         return settings.precision
-    fastest: Precision = "fp16" if device == "cuda" else "bf16" if _cpu_computes_bf16() else "fp32"
+    fastest: Precision = "fp16" if device == "cuda" else "bf16" if computes_bf16(device) else "fp32"
     return fastest if fastest in safe else "fp32"
 
 
@@ -104,6 +106,9 @@ def fingerprint(execution: Execution, *, tile_px: int | None) -> tuple[tuple[str
     )
 
 
-def _cpu_computes_bf16() -> bool:
+def computes_bf16(device: Device) -> bool:
+    """Whether the device has instructions for it. A GPU older than compute capability 8.0 emulates it, far slower."""
+    if device == "cuda":
+        return torch.cuda.get_device_capability() >= (8, 0)
     supported: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.cpu._is_avx512_bf16_supported()
     return supported

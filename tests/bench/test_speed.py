@@ -105,7 +105,10 @@ class TestSpeed:
         assert speed.main(["--device", "cuda"]) == 64
         assert capsys.readouterr().err.startswith("no CUDA device is available here")
 
-    def test_a_gpu_gets_the_usual_size_of_network_unless_told_otherwise(self, tmp_path: Path) -> None:
+    def test_a_gpu_gets_the_usual_size_of_network_unless_told_otherwise(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(speed, "computes_bf16", lambda _device: True)
         options = speed._parser().parse_args([])
 
         assert speed._cases(options, "cuda") == [
@@ -114,6 +117,8 @@ class TestSpeed:
             ("random-x2", "1920x1080", "fp16"),
             ("random-x2", "1920x1080", "bf16"),
         ]
+        monkeypatch.setattr(speed, "computes_bf16", lambda _device: False)
+        assert {precision for *_, precision in speed._cases(options, "cuda")} == {"fp16"}
         spec = describe(str(speed.random_network(tmp_path, "random-x4")))
         assert (spec.scale, spec.radius_px) == (4, 18)
         assert spec.macs_per_pixel == 9 * (3 * 64 + 16 * 64 * 64 + 64 * 48)
@@ -134,10 +139,11 @@ class TestSpeed:
         assert all(found[name] > 0 for name in figures)
 
     def test_frames_follow_from_their_cost(self) -> None:
-        assert frame_count(1e9, 100e9, 0.5) == 50
-        assert frame_count(1e12, 100e9, 1) == 4
-        assert frame_count(1e6, 100e9, 10) == 96
-        assert frame_count(1e6, 100e9, 10, "cuda") == 480
+        assert frame_count(1e9, 100e9, 0.5, output_px=1280 * 720) == 50
+        assert frame_count(1e12, 100e9, 1, output_px=1280 * 720) == 4
+        assert frame_count(1e6, 100e9, 10, output_px=1280 * 720) == 96
+        assert frame_count(1e6, 100e9, 10, output_px=1280 * 720, device="cuda") == 480
+        assert frame_count(1e6, 100e9, 10, output_px=3840 * 2160, device="cuda") == 241
 
     def test_parts_of_a_frame_are_all_there(self) -> None:
         planes = [torch.zeros(1, *size, dtype=torch.uint8) for size in ((32, 48), (16, 24), (16, 24))]

@@ -77,6 +77,17 @@ def test_a_precision_that_was_asked_for_is_kept() -> None:
     assert choose_precision(Settings(), "cuda") == "fp16"
 
 
+def test_bf16_is_refused_on_a_gpu_that_would_emulate_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda: "Tesla T4")
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda: (7, 5))
+
+    with pytest.raises(InputError, match="Tesla T4 does not compute in bf16; use --precision fp16"):
+        choose_precision(Settings(precision="bf16"), "cuda")
+
+    monkeypatch.setattr("torch.cuda.get_device_capability", lambda: (8, 6))
+    assert choose_precision(Settings(precision="bf16"), "cuda") == "bf16"
+
+
 def test_a_precision_in_which_a_network_is_wrong_is_neither_chosen_nor_accepted() -> None:
     assert choose_precision(Settings(), "cuda", safe=("fp32", "bf16")) == "fp32"
     with pytest.raises(InputError, match=r"wrong in fp16; choose of fp32, bf16"):
