@@ -39,17 +39,12 @@ class Format(NamedTuple):
 class Result:
     """A frame that was upscaled."""
 
-    upscaled: Upscaled
-    """Until the next frame is upscaled, which overwrites it with its own."""
     planes: tuple[Tensor, ...]
     """(1, height, width) each, as `color.rgb_to_planes` gives them."""
     computed_share: float = 1.0
     """What went through the network, surroundings included, over what a whole frame would be; at most 1."""
     busy_seconds: float = 0.0
     """For how long threads were at work on it."""
-
-
-_Ending = Callable[[Result], Result]
 
 
 @dataclass(eq=False, slots=True)
@@ -62,8 +57,20 @@ class Step:
     previous: "Step | None"
     """The frame before, if it is alike; forgotten when this one is upscaled."""
     result: "Future[Result]" = field(default_factory=Future)
+    upscaled: Upscaled | None = None
+    """Beside the result, for the frame after, which overwrites it with its own. Results may wait for long, so that this
+    large picture goes with the step instead."""
     follower: "_Follower | None" = None
     """The step that has come as far as it can without this one's result."""
+
+
+class _Computed(NamedTuple):
+    upscaled: Upscaled
+    result: Result
+
+
+_Ending = Callable[[Step], _Computed]
+"""Makes a frame's result of that of the frame before, which is there."""
 
 
 class _Follower(NamedTuple):
@@ -72,14 +79,19 @@ class _Follower(NamedTuple):
     busy_seconds: float
     """So far."""
 
-    def result_after(self, before: "Future[Result]") -> Result | BaseException:
+    def computed_after(self, before: Step) -> _Computed | BaseException:
         """What becomes of the step, error or not."""
         started = time.monotonic()
         try:
-            result = self.ending(before.result())
+            before.result.result()
+            computed = self.ending(before)
         except BaseException as error:  # noqa: BLE001 - raised again for whoever asks for the result
             return error
-        return replace(result, busy_seconds=self.busy_seconds + time.monotonic() - started)
+        return _busy(computed, self.busy_seconds + time.monotonic() - started)
+
+
+def _busy(computed: _Computed, seconds: float) -> _Computed:
+    return computed._replace(result=replace(computed.result, busy_seconds=seconds))
 
 
 class SequenceUpscaler:
@@ -127,40 +139,41 @@ class SequenceUpscaler:
             self._end(step, error)
             return step.result
         busy_seconds = time.monotonic() - started
-        if previous is None or isinstance(ending, Result):
-            assert isinstance(ending, Result)
-            self._end(step, replace(ending, busy_seconds=busy_seconds))
+        if previous is None or isinstance(ending, _Computed):
+            assert isinstance(ending, _Computed)
+            self._end(step, _busy(ending, busy_seconds))
             return step.result
         follower = _Follower(step, ending, busy_seconds)
         with self._lock:
             if not previous.result.done():
                 previous.follower = follower
                 return step.result
-        self._end(step, follower.result_after(previous.result))
+        self._end(step, follower.computed_after(previous))
         return step.result
 
-    def _end(self, step: Step, result: Result | BaseException) -> None:
+    def _end(self, step: Step, computed: _Computed | BaseException) -> None:
         """Gives a step its result, and those that have only waited for it theirs: one after another, however many."""
         while True:
-            if isinstance(result, BaseException):
-                step.result.set_exception(result)
+            if isinstance(computed, BaseException):
+                step.result.set_exception(computed)
             else:
-                step.result.set_result(result)
+                step.upscaled = computed.upscaled
+                step.result.set_result(computed.result)
             with self._lock:
                 follower, step.follower = step.follower, None
             if follower is None:
                 return
-            result, step = follower.result_after(step.result), follower.step
+            computed, step = follower.computed_after(step), follower.step
 
     @torch.inference_mode()
-    def _computed(self, step: Step, previous: Step | None) -> "Result | _Ending":
+    def _computed(self, step: Step, previous: Step | None) -> _Computed | _Ending:
         """A frame's result, or what makes it of that of the frame before."""
         height, width = step.planes[0].shape[-2:]
         parts: Parts | None = None
         if previous is not None and self._reuse:
             cells = changed_cells(previous.planes, step.planes)
             if cells is None:
-                return partial(replace, computed_share=0.0)
+                return _repeated
             halo_px = self._engine.execution.halo_px
             costs = Costs(width_px=width, height_px=height, halo_px=halo_px, narrows=self._engine.narrows)
             parts = rectangles_to_compute(cells, costs)
@@ -169,41 +182,52 @@ class SequenceUpscaler:
         if self._quarter_turns:
             rgb = torch.rot90(rgb, -self._quarter_turns, dims=(2, 3))
         if parts is None:
-            return self._result(self._engine.upscale_whole(rgb))
+            return self._whole(rgb)
         turned = [part.turned(self._quarter_turns, width_px=width, height_px=height) for part in parts.rectangles]
         contents = self._engine.upscale_parts(rgb, turned)
         if contents is None:
-            return self._result(self._engine.upscale_whole(rgb))
+            return self._whole(rgb)
         return partial(self._patched, rgb, turned, contents, parts.share)
 
     @torch.inference_mode()
     def _patched(
-        self, rgb: Tensor, parts: list[Rectangle], contents: list[Tensor], share: float, before: Result
-    ) -> Result:
+        self, rgb: Tensor, parts: list[Rectangle], contents: list[Tensor], share: float, before: Step
+    ) -> _Computed:
         """The frame before with `parts` replaced, in the result's orientation; `rgb` is the picture to be upscaled."""
-        if before.upscaled.is_redone or self.is_reuse_refuted:
-            return self._result(self._engine.upscale_whole(rgb))
+        upscaled = before.upscaled
+        assert upscaled is not None, "a step that has its result has its picture"
+        if upscaled.is_redone or self.is_reuse_refuted:
+            return self._whole(rgb)
         chroma, bit_depth, color = self._output
-        upscaled, places = before.upscaled, [part.scaled(self._engine.scale) for part in parts]
+        places = [part.scaled(self._engine.scale) for part in parts]
         patch(upscaled.rgb, places, contents)
-        planes = patched_planes(before.planes, upscaled.rgb, places, chroma=chroma, bit_depth=bit_depth, color=color)
+        planes = patched_planes(
+            before.result.result().planes, upscaled.rgb, places, chroma=chroma, bit_depth=bit_depth, color=color
+        )
         if self._is_to_be_checked():
-            whole = self._result(self._engine.upscale_whole(rgb))
-            same = torch.equal(whole.upscaled.rgb, upscaled.rgb) and all(map(torch.equal, whole.planes, planes))
+            whole = self._whole(rgb)
+            same = torch.equal(whole.upscaled.rgb, upscaled.rgb) and all(map(torch.equal, whole.result.planes, planes))
             if not same:
                 self._reuse, self.is_reuse_refuted = False, True
             return whole
-        return Result(upscaled=upscaled, planes=planes, computed_share=share)
+        return _Computed(upscaled, Result(planes=planes, computed_share=share))
 
-    def _result(self, upscaled: Upscaled) -> Result:
+    def _whole(self, rgb: Tensor) -> _Computed:
         chroma, bit_depth, color = self._output
+        upscaled = self._engine.upscale_whole(rgb)
         planes = rgb_to_planes(upscaled.rgb, chroma=chroma, bit_depth=bit_depth, color=color)
-        return Result(upscaled=upscaled, planes=planes)
+        return _Computed(upscaled, Result(planes=planes))
 
     def _is_to_be_checked(self) -> bool:
         with self._lock:
             self._partly_computed += 1
             return self._partly_computed % CHECK_EVERY == 1
+
+
+def _repeated(before: Step) -> _Computed:
+    """What an equal frame takes over."""
+    assert before.upscaled is not None, "a step that has its result has its picture"
+    return _Computed(before.upscaled, replace(before.result.result(), computed_share=0.0))
 
 
 def _sizes(step: Step) -> list[torch.Size]:
