@@ -1,4 +1,4 @@
-"""What only a GPU can show: its bits do not change, recordings and queues give the plain network's, fp32 is fp32.
+"""What only a GPU can show: its bits do not change, recordings and streams give the plain network's, fp32 is fp32.
 
 Everywhere else these are skipped. On a machine with one: ``pytest tests/inference/test_gpu.py``.
 """
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sr_core.errors import GpuMemory
-from sr_core.inference import choose_device
+from sr_core.inference import FrameUpscaler, choose_device
 from sr_core.inference.cuda_graphs import CudaGraphs
 from sr_core.inference.device import fingerprint
 from sr_core.inference.engine import Engine
@@ -20,9 +20,12 @@ from sr_core.inference.numerics import settle_gpu_numerics
 from sr_core.inference.sequence import Format, SequenceUpscaler
 from sr_core.inference.streamed import Arrived, StreamedUpscaler
 from sr_core.models.compact import Compact
+from sr_core.models.describe import describe
+from sr_core.planning import make_plan
 from sr_core.stages.overlap import overlap
 from sr_core.types import Device, Execution, Precision, Settings
-from sr_core.video.frames import Plane
+from sr_core.video.formats import HANDLED
+from sr_core.video.frames import Plane, Planes
 from tests import builders
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -38,11 +41,24 @@ def settled() -> None:
     settle_gpu_numerics()
 
 
+class Slow(Compact):
+    """Keeps the GPU busy for ten milliseconds or so first, so that what does not wait comes too early."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        torch.cuda._sleep(20_000_000)  # type: ignore[no-untyped-call]
+        return super().forward(x)
+
+
 def engine(
-    precision: Precision, *, device: Device = "cuda", tile_px: int | None = None, batch_px: int | None = None
+    precision: Precision,
+    *,
+    device: Device = "cuda",
+    tile_px: int | None = None,
+    batch_px: int | None = None,
+    kind: type[Compact] = Compact,
 ) -> Engine:
     torch.manual_seed(1)
-    network = Compact(scale=SCALE, feature_count=64, conv_count=CONV_COUNT)
+    network = kind(scale=SCALE, feature_count=64, conv_count=CONV_COUNT)
     execution = Execution(device=device, precision=precision, tile_px=tile_px, halo_px=CONV_COUNT + 2, batch_frames=1)
     return Engine(network, execution, scale=SCALE, batch_px=batch_px)
 
@@ -89,13 +105,17 @@ def test_recordings_give_the_networks_bits(precision: Precision, tile_px: int | 
 
 @pytest.mark.parametrize("form", [EIGHT, TEN], ids=["8 bits", "10 bits"])
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_queues_give_the_bytes_of_one_frame_after_another(precision: Precision, form: Format) -> None:
+@pytest.mark.parametrize(("kind", "tile_px"), [(Compact, None), (Compact, 64), (Slow, None)])
+def test_streams_give_the_bytes_of_one_frame_after_another(
+    precision: Precision, form: Format, kind: type[Compact], tile_px: int | None
+) -> None:
     given = frames(24, form)
-    upscaler = StreamedUpscaler(engine(precision), output=form, size_px=(WIDTH_PX, HEIGHT_PX))
+    streamed = engine(precision, tile_px=tile_px, kind=kind)
+    upscaler = StreamedUpscaler(streamed, output=form, size_px=(WIDTH_PX, HEIGHT_PX))
 
     arrived = in_threads(upscaler, given, form)
 
-    sequence = SequenceUpscaler(engine(precision), output=form, reuse=False)
+    sequence = SequenceUpscaler(engine(precision, tile_px=tile_px), output=form, reuse=False)
     for one, planes in zip(arrived, given, strict=True):
         step = sequence.step([torch.from_numpy(plane)[None] for plane in planes], form)
         expected = [plane[0].cpu().numpy() for plane in sequence.upscale(step).planes]
@@ -116,6 +136,50 @@ def test_half_precision_is_within_two_codes_of_fp32(precision: Precision) -> Non
     exact, half = engine("fp32").upscale_rgb(picture()), engine(precision).upscale_rgb(picture())
 
     assert float((exact - half).abs().max()) <= 2 / 255
+
+
+def test_memory_does_not_grow_with_frames() -> None:
+    upscaler = StreamedUpscaler(engine("fp16"), output=EIGHT, size_px=(WIDTH_PX, HEIGHT_PX))
+    allocated = []
+    for _ in range(3):
+        in_threads(upscaler, frames(50, EIGHT), EIGHT)
+        torch.cuda.synchronize()
+        allocated.append(torch.cuda.memory_allocated())
+
+    assert allocated[1] == allocated[2]
+
+
+def test_a_gpu_without_room_for_whole_pictures_computes_the_same_in_tiles() -> None:
+    # Given room for parts of the picture's features, each layer's of which take half a GB
+    large = torch.rand(1, 3, 1080, 1920, generator=torch.Generator().manual_seed(0))
+    whole = engine("fp32").upscale_rgb(large).cpu()
+    torch.cuda.empty_cache()
+    _, total = torch.cuda.mem_get_info()
+    torch.cuda.set_per_process_memory_fraction(900e6 / total)
+    try:
+        subject = engine("fp32")
+        in_tiles = subject.upscale_rgb(large).cpu()
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+        torch.cuda.empty_cache()
+
+    assert subject.tile_px is not None
+    assert float((whole - in_tiles).abs().max()) < 2e-5
+
+
+def test_frames_come_out_as_on_a_cpu_but_for_rounding() -> None:
+    # Given the whole way, of a network that ships, on either
+    spec, video = describe("compact-x2"), builders.video(width_px=WIDTH_PX, height_px=HEIGHT_PX)
+    arrived: dict[str, list[tuple[Plane, ...]]] = {}
+    for device in ("cpu", "cuda"):
+        request = builders.request(Settings.model_validate({"device": device, "precision": "fp32"}))
+        upscaler = FrameUpscaler(make_plan(request, spec, video, tier="local"), None)
+        steps = [upscaler.step(Planes(HANDLED["yuv420p"], planes)) for planes in frames(3, EIGHT)]
+        arrived[device] = [upscaler.arrived(upscaler.upscale(step)).planes for step in steps]
+
+    # Then no sample differs by more than a code
+    for one, other in zip(arrived["cpu"], arrived["cuda"], strict=True):
+        assert all(np.abs(a.astype(int) - b.astype(int)).max() <= 1 for a, b in zip(one, other, strict=True))
 
 
 def test_a_gpu_that_is_full_means_smaller_tiles_and_then_an_error_of_its_own() -> None:
