@@ -1,6 +1,7 @@
-"""`python -m localcloud VIDEO -o OUTPUT [--fault …]`: the deployed pipeline over one video, on this machine.
+"""`python -m localcloud VIDEO [-o OUTPUT] [--fault …]`: the deployed pipeline over one video, on this machine.
 
-Shows states, chunks and jobs while it runs, and writes the output at the end.
+Shows states, chunks and jobs while it runs, and writes the output at the end. What it is given is looked at before
+anything starts, by the code that looks at it for `sr run`.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -20,6 +22,9 @@ from localcloud.execution import Execution
 from localcloud.faults import Fault, FaultError, Kind
 from localcloud.live import lines, picture
 from sr_core.contract import ExitCode
+from sr_core.delivery import AV1_PRESETS, CODEC_CONTAINERS, container_for
+from sr_core.errors import InputError, SrError
+from sr_core.storage import check_publishable, fetch_source, is_same_place, publish
 
 _EPILOG = f"""a fault is KIND[=VALUE]:STAGE[/CHUNK][:TIMES][@MOMENT], for instance reclaim:upscale:1,
 vanish:upscale/0:3@before-1, exit=69:upscale/1 or no-capacity:extract (localcloud/faults.py says what each does);
@@ -32,20 +37,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console(stderr=True)
     try:
-        faults = [Fault.parse(text) for text in options.fault]
-        if not options.video.is_file():
-            raise FaultError(f"{options.video} is not a file; give a video")
-        if not options.output.absolute().parent.is_dir():
-            raise FaultError(f"{options.output.parent} is not a folder; create it first")
+        return _demo(options, console)
     except FaultError as error:
-        console.print(f"error: {error}", highlight=False)
+        _say(console, f"error: {error}")
         return ExitCode.INPUT
+    except SrError as error:
+        _say(console, f"error: {error}")
+        return error.exit_code
+
+
+def _demo(options: argparse.Namespace, console: Console) -> int:
+    faults = [Fault.parse(text) for text in options.fault]
+    _check_places(options)
     with tempfile.TemporaryDirectory(prefix="localcloud-") as folder:
         try:
             assembly = _assembly(options.assembly, Path(folder), console)
         except SynthesisError as error:
-            console.print(f"error: the stacks do not synthesize: {error}", highlight=False)
+            _say(console, f"error: the stacks do not synthesize: {error}")
             return ExitCode.INTERNAL
+        same = " ".join(f"--{name} {value}" for name, value in _settings(options).items())
+        _say(console, f"the bytes will be those of: sr run {same}")
         os.environ.pop("AWS_PROFILE", None)  # nothing here is to find a real account
         with LocalCloud(
             assembly, Path(folder) / "cloud", slots=options.slots, chunk_segments=options.chunk_segments
@@ -53,10 +64,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(cloud, options, faults, console)
 
 
+def _check_places(options: argparse.Namespace) -> None:
+    """Raises InputError where `sr run` would not read VIDEO or not write OUTPUT."""
+    for place in (options.video, options.output):
+        if "://" in place:
+            raise InputError(f"{place}: the local cloud reads and writes files of this machine; give a path")
+    fetch_source(options.video, Path())  # a local file is its own
+    container_for(options.output, _settings(options)["codec"])
+    if is_same_place(options.video, options.output):
+        raise InputError(f"{options.output} is the input itself; choose another output")
+    check_publishable(options.output, overwrite=options.overwrite)
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    return {**LOCAL_SETTINGS, "codec": options.codec, "preset": options.preset}
+
+
 def _run(cloud: LocalCloud, options: argparse.Namespace, faults: list[Fault], console: Console) -> int:
     request = {
-        "input": cloud.upload(options.video),
-        "settings": {**LOCAL_SETTINGS, "preset": options.preset},
+        "input": cloud.upload(Path(options.video)),
+        "output": f"s3://{cloud.bucket('Output')}/upscaled{Path(options.output).suffix}",
+        "settings": _settings(options),
         "critical": options.critical,
     }
     cloud.fail_with(*faults)
@@ -69,11 +97,18 @@ def _run(cloud: LocalCloud, options: argparse.Namespace, faults: list[Fault], co
     if execution.status != "SUCCEEDED":
         _tell_failure(execution, console)
         return ExitCode.INTERRUPTED if execution.status == "ABORTED" else ExitCode.INTERNAL
-    data = cloud.read(execution.output()["output"])
-    options.output.write_bytes(data)
+    size_bytes = _deliver(cloud.read(execution.output()["output"]), options)
     attempts = f"{len(cloud.jobs())} jobs, {len(cloud.attempts)} attempts, {len(cloud.plan.befallen)} faults"
-    console.print(f"{options.output}: {len(data) / 1e6:.1f} MB; {attempts}", highlight=False)
+    _say(console, f"{options.output}: {size_bytes / 1e6:.1f} MB; {attempts}")
     return ExitCode.OK
+
+
+def _deliver(data: bytes, options: argparse.Namespace) -> int:
+    with tempfile.NamedTemporaryFile(prefix="localcloud-") as file:
+        file.write(data)
+        file.flush()
+        publish(Path(file.name), options.output, overwrite=options.overwrite)
+    return len(data)
 
 
 def _watched(cloud: LocalCloud, execution: Execution, console: Console) -> Execution:
@@ -101,7 +136,12 @@ def _watched(cloud: LocalCloud, execution: Execution, console: Console) -> Execu
 
 def _tell_failure(execution: Execution, console: Console) -> None:
     found = execution.describe()
-    console.print(f"{found['status']}: {found.get('error')}: {found.get('cause')}", highlight=False)
+    _say(console, f"{found['status']}: {found.get('error')}: {found.get('cause')}")
+
+
+def _say(console: Console, text: str) -> None:
+    """As it is: a name may hold brackets, and a line is one line."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _assembly(folder: Path | None, scratch: Path, console: Console) -> CloudAssembly:
@@ -113,12 +153,16 @@ def _assembly(folder: Path | None, scratch: Path, console: Console) -> CloudAsse
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m localcloud", description=__doc__, epilog=_EPILOG)
-    parser.add_argument("video", metavar="VIDEO", type=Path)
-    parser.add_argument("-o", "--output", metavar="OUTPUT", type=Path, required=True)
+    parser.add_argument("video", metavar="VIDEO", help="a video file")
+    parser.add_argument("-o", "--output", metavar="OUTPUT", required=True, help="the result: .mp4, .m4v, .mov, .mkv, …")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUTPUT if it exists")
     parser.add_argument("--fault", metavar="FAULT", action="append", default=[], help="what shall go wrong; repeatable")
     parser.add_argument("--again", action="store_true", help="after a failure, start the same request without faults")
     parser.add_argument("--critical", action="store_true", help="one attempt on Spot, then On-Demand")
-    parser.add_argument("--preset", default="medium", help="of the encoder (%(default)s)")
+    parser.add_argument("--codec", choices=tuple(CODEC_CONTAINERS), default="h264", help="(%(default)s)")
+    parser.add_argument(
+        "--preset", choices=tuple(AV1_PRESETS), default="medium", metavar="P", help="of the encoder (%(default)s)"
+    )
     parser.add_argument("--chunk-segments", type=int, default=1, metavar="N", help="segments in a chunk (%(default)s)")
     parser.add_argument("--slots", type=int, default=2, metavar="N", help="jobs that run at once (%(default)s)")
     parser.add_argument("--assembly", type=Path, metavar="DIR", help="what `cdk synth` wrote; made if not there")

@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 
+import av
 import pytest
 
 from localcloud.__main__ import main
@@ -21,14 +23,19 @@ def demo(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
 def test_the_demo_shows_what_happens_and_writes_the_output(
     assembly: CloudAssembly, clip: Path, expected: bytes, tmp_path: Path
 ) -> None:
-    output = tmp_path / "out.mp4"
+    # Given an output of another container than the source's, and of the cloud's default
+    output = tmp_path / "out [1].mkv"
     options = ("--preset", "ultrafast", "--chunk-segments", "4", "--assembly", assembly.folder)
 
     ended = demo(clip, "-o", output, *options, "--fault", "no-capacity:upscale")
 
     assert ended.returncode == 0, ended.stderr
-    assert output.read_bytes() == expected
+    assert video_packets(output) == video_packets(BytesIO(expected))
+    with av.open(output) as container:
+        assert container.format.name == "matroska,webm"
     for told in (
+        "sr run --device cpu --precision fp32 --codec h264 --preset ultrafast",
+        "out [1].mkv: ",
         "ExtractSpot",
         "chunk 0: UpscaleStandardSpotWhy",
         "upscale 0, attempt 1 on On-Demand machine i-",
@@ -38,10 +45,41 @@ def test_the_demo_shows_what_happens_and_writes_the_output(
     assert "4 jobs, 3 attempts, 1 faults" in " ".join(ended.stderr.split())
 
 
+def video_packets(media: Path | BytesIO) -> list[bytes]:
+    with av.open(media, "r") as container:
+        return [bytes(packet) for packet in container.demux(container.streams.video[0]) if packet.size]
+
+
+@pytest.mark.parametrize("output", ["in.mp4", "./in.mp4", "other.mp4"])
+def test_what_is_there_is_not_replaced(
+    output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given a source, and another file
+    monkeypatch.chdir(tmp_path)
+    for name in ("in.mp4", "other.mp4"):
+        Path(name).write_bytes(b"precious")
+    is_source = "in.mp4" in output
+
+    # When one of them is named as the output
+    code = main(["in.mp4", "-o", output, *(["--overwrite"] if is_source else [])])
+
+    # Then it is refused in one line, the source whatever the options, and nothing has happened
+    error = capsys.readouterr().err
+    assert code == ExitCode.INPUT
+    assert ("is the input itself" if is_source else "exists; add --overwrite") in error
+    assert error.count("\n") == 1
+    assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"precious"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("missing.mp4", "-o", "out.mp4"), "missing.mp4 is not a file"),
+        (("missing.mp4", "-o", "out.mp4"), "missing.mp4 does not exist"),
+        (("s3://bucket/film.mp4", "-o", "out.mp4"), "s3://bucket/film.mp4: the local cloud reads and writes files"),
+        (
+            ("app.py", "-o", "out.webm"),
+            "a .webm file is not made with H.264; use .mp4, .m4v, .mov, .mkv, or --codec av1",
+        ),
         (("app.py", "-o", "nowhere/out.mp4"), "nowhere is not a folder"),
         (("app.py", "-o", "out.mp4", "--fault", "lightning:upscale"), "kinds are reclaim"),
     ],
