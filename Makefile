@@ -1,7 +1,7 @@
 # `make` alone lists what there is. Every target sets up what it needs, once, in .venv.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run zoo basicsr test check lint synth deploy images cloud-demo chaos fuzz conformance bench constraints clean evaluate
+.PHONY: help run video zoo basicsr test check lint synth deploy images cloud-demo chaos fuzz conformance bench constraints clean evaluate
 
 PYTHON ?= python3
 VENV   := .venv
@@ -10,8 +10,12 @@ UV     := $(BIN)/uv
 UV_VERSION := 0.13.9
 CDK    := PATH=$(CURDIR)/$(BIN):$$PATH npx --yes aws-cdk@2.1148.1
 CONFIG ?= config/trial.yaml
-OUT    ?= $(basename $(VIDEO))-upscaled$(if $(filter .mp4 .m4v .mov .mkv,$(suffix $(VIDEO))),$(suffix $(VIDEO)),.mp4)
 ARGS   ?=
+# Names of files go by the environment, as they are: make's own words end at spaces, and its values at dollar signs.
+override VIDEO := $(value VIDEO)
+override OUT   := $(value OUT)
+export VIDEO OUT
+FILES  := "$$VIDEO" $${OUT:+-o "$$OUT"}
 LOCAL_ASSEMBLY := cdk.out/localcloud/manifest.json
 
 # Wheels that pip is told to find locally are found by uv, too.
@@ -25,9 +29,15 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 	@echo "Python and the packages live in $(VENV); remove it to start afresh."
 
-run: $(VENV)/.run ## upscale a video: make run VIDEO=in.mp4 [OUT=out.mp4] [ARGS="--crf 20 …"]
-	@test -n "$(VIDEO)" || { echo 'say which video: make run VIDEO=in.mp4 [OUT=out.mp4]' >&2; exit 64; }
-	@$(BIN)/sr run "$(VIDEO)" -o "$(OUT)" $(ARGS)
+run: video $(VENV)/.run ## upscale a video: make run VIDEO=in.mp4 [OUT=out.mp4] [ARGS="--crf 20 …"]
+	@$(BIN)/sr run $(FILES) $(ARGS)
+
+video: # said before anything is installed for it
+	@case "$$VIDEO" in \
+	  '') echo 'say which video: make $(MAKECMDGOALS) VIDEO=in.mp4 [OUT=out.mp4]'; exit 64;; \
+	  *://*) ;; \
+	  *) test -e "$$VIDEO" || { printf '%s does not exist; check VIDEO\n' "$$VIDEO"; exit 64; };; \
+	esac >&2
 
 zoo: $(VENV)/.run ## install what reads published checkpoints of other architectures (--model PATH)
 	@$(INSTALL) -e '.[inference,zoo]'
@@ -58,12 +68,10 @@ deploy: $(VENV)/.dev ## deploy to the AWS account at hand: make deploy [CONFIG=c
 images: ## build the container images and run a stage in them, without Docker (needs root, buildah, debootstrap)
 	containers/build-unprivileged.sh
 
-cloud-demo: $(VENV)/.dev ## the deployed pipeline on this machine: make cloud-demo VIDEO=in.mp4 [OUT=…] [ARGS="--fault …"]
-	@test -f "$(VIDEO)" || { echo 'say which video: make cloud-demo VIDEO=in.mp4 [OUT=out.mp4]' >&2; exit 64; }
-	@$(MAKE) --no-print-directory $(LOCAL_ASSEMBLY)
-	@$(BIN)/python -m localcloud "$(VIDEO)" -o "$(OUT)" --assembly $(dir $(LOCAL_ASSEMBLY)) $(ARGS)
+cloud-demo: video $(VENV)/.dev $(LOCAL_ASSEMBLY) ## the deployed pipeline on this machine: make cloud-demo VIDEO=in.mp4 [OUT=…] [ARGS="--fault …"]
+	@$(BIN)/python -m localcloud $(FILES) --assembly $(dir $(LOCAL_ASSEMBLY)) $(ARGS)
 
-$(LOCAL_ASSEMBLY): app.py cdk.json config/trial.yaml $(wildcard stacks/*.py stacks/constructs/*.py)
+$(LOCAL_ASSEMBLY): app.py cdk.json config/trial.yaml $(wildcard stacks/*.py stacks/constructs/*.py) | $(VENV)/.dev
 	@echo "synthesizing the stacks" >&2
 	@rm -rf $(dir $@)
 	@$(BIN)/python -m localcloud.assembly $(dir $@)

@@ -22,7 +22,7 @@ from localcloud.execution import Execution
 from localcloud.faults import Fault, FaultError, Kind
 from localcloud.live import lines, picture
 from sr_core.contract import ExitCode
-from sr_core.delivery import AV1_PRESETS, CODEC_CONTAINERS, container_for
+from sr_core.delivery import AV1_PRESETS, CODEC_CONTAINERS, container_for, default_output
 from sr_core.errors import InputError, SrError
 from sr_core.storage import check_publishable, fetch_source, is_same_place, publish
 
@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _demo(options: argparse.Namespace, console: Console) -> int:
     faults = [Fault.parse(text) for text in options.fault]
+    options.output = options.output or default_output(options.video, options.codec)
     _check_places(options)
     with tempfile.TemporaryDirectory(prefix="localcloud-") as folder:
         try:
@@ -154,7 +155,9 @@ def _assembly(folder: Path | None, scratch: Path, console: Console) -> CloudAsse
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m localcloud", description=__doc__, epilog=_EPILOG)
     parser.add_argument("video", metavar="VIDEO", help="a video file")
-    parser.add_argument("-o", "--output", metavar="OUTPUT", required=True, help="the result: .mp4, .m4v, .mov, .mkv, …")
+    parser.add_argument(
+        "-o", "--output", metavar="OUTPUT", help="the result: .mp4, .m4v, .mov, .mkv … (VIDEO's name with -upscaled)"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace OUTPUT if it exists")
     parser.add_argument("--fault", metavar="FAULT", action="append", default=[], help="what shall go wrong; repeatable")
     parser.add_argument("--again", action="store_true", help="after a failure, start the same request without faults")

@@ -63,6 +63,16 @@ def container_for(output: str, codec: Codec) -> str:
     return CONTAINERS[suffix]
 
 
+def default_output(source: str, codec: Codec) -> str:
+    """Where the result goes if nobody says: beside the source, as ``film-upscaled.mkv`` for ``film.mkv``.
+
+    A suffix that is not written, or not with `codec`, gives way to the first one that is.
+    """
+    fitting = [suffix for suffix, muxer in CONTAINERS.items() if muxer in CODEC_CONTAINERS[codec]]
+    suffix = Path(source).suffix
+    return f"{source.removesuffix(suffix)}-upscaled{suffix if suffix.lower() in fitting else fitting[0]}"
+
+
 def output_color(settings: Settings, video: VideoInfo) -> ColorInfo:
     """What the output's samples mean: what the source's do, with RGB turned into BT.709 of limited range.
 

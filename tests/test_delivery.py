@@ -6,7 +6,14 @@ from typing import Any, get_args
 import pytest
 from pydantic import ValidationError
 
-from sr_core.delivery import CODEC_CONTAINERS, DEFAULT_CRF, container_for, delivery_encoding, output_warnings
+from sr_core.delivery import (
+    CODEC_CONTAINERS,
+    DEFAULT_CRF,
+    container_for,
+    default_output,
+    delivery_encoding,
+    output_warnings,
+)
 from sr_core.errors import InputError
 from sr_core.media import LightLevel, MasteringDisplay
 from sr_core.types import Codec, Encoding, Settings
@@ -28,6 +35,24 @@ HDR10: dict[str, Any] = {
 def encoding(codec: str, size: tuple[int, int] = (640, 480), settings: Any = None, **traits: Any) -> Encoding:
     wanted = Settings(codec=codec, **(settings or {}))
     return delivery_encoding(wanted, builders.video(**traits), width_px=size[0], height_px=size[1])
+
+
+@pytest.mark.parametrize(
+    ("source", "codec", "expected"),
+    [
+        ("my.holiday film.mkv", "h264", "my.holiday film-upscaled.mkv"),
+        ("videos.old/CLIP.MOV", "prores", "videos.old/CLIP-upscaled.MOV"),
+        ("clip.avi", "h264", "clip-upscaled.mp4"),
+        ("clip", "hevc", "clip-upscaled.mp4"),
+        ("clip.mp4", "prores", "clip-upscaled.mov"),
+        ("clip.webm", "h264", "clip-upscaled.mp4"),
+        ("clip.mp4", "ffv1", "clip-upscaled.mkv"),
+        ("file:///films/a%20b.mkv", "av1", "file:///films/a%20b-upscaled.mkv"),
+    ],
+)
+def test_a_result_is_named_after_its_source_and_can_be_written(source: str, codec: Codec, expected: str) -> None:
+    assert default_output(source, codec) == expected
+    assert container_for(expected, codec)
 
 
 @pytest.mark.parametrize("codec", get_args(Codec))

@@ -152,7 +152,10 @@ def _add_run(commands: "argparse._SubParsersAction[_Parser]") -> None:
     run.set_defaults(is_work=True, reads_media=True)
     run.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key")
     run.add_argument(
-        "-o", "--output", metavar="OUTPUT", required=True, help="the result: .mp4, .m4v, .mov, .mkv or .webm, or s3://…"
+        "-o",
+        "--output",
+        metavar="OUTPUT",
+        help="the result: .mp4, .m4v, .mov, .mkv or .webm, or s3://… (INPUT's name with -upscaled, beside it)",
     )
     run.add_argument("--overwrite", action="store_true", help="replace OUTPUT if it exists")
     network = run.add_argument_group("network")

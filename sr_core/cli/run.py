@@ -8,10 +8,12 @@ from pydantic import ValidationError
 
 from sr_core.cli.output import note, progress_display, show, show_json
 from sr_core.contract import Stage
+from sr_core.delivery import default_output
 from sr_core.errors import InputError
 from sr_core.manifest import first_problem
 from sr_core.pipeline import run_local
 from sr_core.progress import Progress
+from sr_core.storage.open import is_s3
 from sr_core.types import Report, Settings
 
 DEFAULT_WORK_FOLDER = ".sr-work"
@@ -19,13 +21,15 @@ DEFAULT_WORK_FOLDER = ".sr-work"
 
 def run(options: argparse.Namespace) -> None:
     started = time.monotonic()
+    settings = settings_from(options)
+    output = options.output or _default_output(options.input, settings)
     with progress_display() as display:
         progress = _Counted(display)
         report = run_local(
             options.input,
-            options.output,
-            settings_from(options),
-            work_dir=_work_dir(options),
+            output,
+            settings,
+            work_dir=_work_dir(options, output),
             overwrite=options.overwrite,
             chunk_segments=options.chunk_segments,
             progress=progress,
@@ -88,7 +92,13 @@ def summary(report: Report, seconds: float, *, upscaled_frames: int) -> str:
     )
 
 
-def _work_dir(options: argparse.Namespace) -> Path:
+def _default_output(source: str, settings: Settings) -> str:
+    if is_s3(source):
+        raise InputError(f"{source} is in S3; say where the result goes: -o FILE or -o s3://bucket/key")
+    return default_output(source, settings.codec)
+
+
+def _work_dir(options: argparse.Namespace, output: str) -> Path:
     if options.work_dir:
         return Path(options.work_dir)
-    return (Path() if "://" in options.output else Path(options.output).parent) / DEFAULT_WORK_FOLDER
+    return (Path() if "://" in output else Path(output).parent) / DEFAULT_WORK_FOLDER

@@ -12,6 +12,7 @@ import pytest
 from sr_core.cli.main import main
 from sr_core.contract import ENV_SCRATCH, ExitCode, Stage
 from sr_core.models.catalogue import shipped
+from tests.clips import make_clip
 
 COMMANDS = ["run", "probe", *(stage.value for stage in Stage), "models", "doctor"]
 
@@ -49,7 +50,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ([], "COMMAND"),
         (["frobnicate"], "frobnicate"),
-        (["run", "in.mp4"], "--output"),
+        (["run"], "INPUT"),
         (["run", "in.mp4", "-o", "out.mp4", "--codec", "divx"], "divx"),
         (["run", "in.mp4", "-o", "out.mp4", "--crf", "many"], "many"),
         (["run", "in.mp4", "-o", "out.mp4", "--chunk-segments", "few"], "'few' is not a number"),
@@ -103,6 +104,27 @@ def test_a_value_out_of_range_names_its_option(
     assert code == ExitCode.INPUT
     assert text.startswith(f"sr: {named}")
     assert text.count("\n") == 1
+
+
+def test_a_source_in_s3_needs_a_place_for_its_result(capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = refused(["run", "s3://bucket/film.mp4"], capsys)
+
+    assert code == ExitCode.INPUT
+    assert "say where the result goes: -o FILE or -o s3://bucket/key" in text
+    assert text.count("\n") == 1
+
+
+def test_a_result_lands_beside_its_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # Given a file whose name has a dot, a space, a quote and a dollar sign
+    source = make_clip(tmp_path / "it's my.$holiday film.mp4", frames=6)
+
+    # When no output is named
+    assert main(["run", str(source), "--preset", "ultrafast"]) == ExitCode.OK
+
+    # Then the result has the source's name with an addition
+    result = tmp_path / "it's my.$holiday film-upscaled.mp4"
+    assert result.is_file()
+    assert capsys.readouterr().out.startswith(f"{result}: 6 frames")
 
 
 def test_an_error_is_one_json_object_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
