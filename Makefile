@@ -103,8 +103,12 @@ constraints: $(VENV)/.dev ## pin every dependency anew, at its newest version
 clean: ## remove what the targets made, but for .venv
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache cdk.out
 
+# Where Debian's python3-venv is missing, a Python without pip is left behind: then the environment is made once more.
 $(UV):
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 …' >&2; exit 69; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || \
+	  { echo 'no environment could be made in $(VENV); on Debian and Ubuntu: apt install python3-venv' >&2; exit 69; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(UV)

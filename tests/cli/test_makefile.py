@@ -9,6 +9,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SHOW_ARGUMENTS = '#!/bin/sh\nfor argument; do printf "%s\\n" "$argument"; done\n'
+DEBIANS_PYTHON = """#!/bin/sh
+case "$*" in
+  "-m venv "*)
+    mkdir -p "$3/bin" && cp "$0" "$3/bin/python"
+    test -e ensurepip && touch "$3/pip" || exit 1;;
+  "-m pip --version") test -e .venv/pip;;
+  "-m pip "*) test -e .venv/pip && shift 2 && echo "$*" >.venv/pip-was-asked-for;;
+esac
+"""
+"""Its environments have pip only where the file `ensurepip` is."""
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
@@ -89,3 +99,32 @@ def test_a_video_that_lacks_is_told_before_anything_is_installed(
 
 def test_an_address_is_no_file_to_look_for(checkout: Path) -> None:
     assert "s3://bucket/in.mp4" in make(checkout, "run", "VIDEO=s3://bucket/in.mp4", "OUT=out.mp4").stdout.splitlines()
+
+
+def test_a_python_that_is_too_old_is_told(checkout: Path) -> None:
+    # Given a Python that says of itself that it is too old, and nothing installed
+    shutil.rmtree(checkout / ".venv")
+    old = program(checkout / "python3.9", "#!/bin/sh\nexit 1\n")
+
+    ended = make(checkout, ".venv/bin/uv", f"PYTHON={old}")
+
+    assert "Python 3.11 or newer is needed" in ended.stderr
+    assert not (checkout / ".venv").exists()
+
+
+def test_set_up_goes_on_once_what_it_lacked_is_there(checkout: Path) -> None:
+    # Given a Python without the module that puts pip into an environment, as Debian's: it fails half way
+    shutil.rmtree(checkout / ".venv")
+    python = program(checkout / "python3", DEBIANS_PYTHON)
+    for _ in range(2):
+        ended = make(checkout, ".venv/bin/uv", f"PYTHON={python}")
+        assert "apt install python3-venv" in ended.stderr
+    assert (checkout / ".venv/bin/python").exists()
+
+    # When that has been installed
+    (checkout / "ensurepip").touch()
+    ended = make(checkout, ".venv/bin/uv", f"PYTHON={python}")
+
+    # Then it goes on
+    assert ended.returncode == 0, ended.stderr
+    assert (checkout / ".venv/pip-was-asked-for").read_text().startswith("install --quiet")
