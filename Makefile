@@ -43,6 +43,8 @@ zoo: $(VENV)/.run ## install what reads published checkpoints of other architect
 	@$(INSTALL) -e '.[inference,zoo]'
 
 basicsr: $(VENV)/.run ## install what reads BasicSR's option files (--model basicsr:OPTIONS.yml), up to Python 3.12
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || \
+	  { echo 'BasicSR needs Python 3.12 or older: rm -r $(VENV); make basicsr PYTHON=python3.12' >&2; exit 69; }
 	@$(INSTALL) -e '.[inference,zoo,basicsr]'
 
 test: $(VENV)/.dev ## run all tests (about five minutes on two cores; PYTEST="-k name" narrows)
