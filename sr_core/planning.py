@@ -144,7 +144,7 @@ def _execution(settings: Settings, model: ModelSpec, video: VideoInfo, tier: Tie
     )
     if precision not in model.precisions:
         if settings.precision != "auto":
-            raise InputError(f"{model.name} is wrong in {precision}; choose of {', '.join(model.precisions)}")
+            raise InputError(f"{model.name} is wrong in {precision}; choose one of {', '.join(model.precisions)}")
         precision = "fp32"
     if precision == "bf16" and device == "cuda" and tier in _WITHOUT_BF16:
         raise InputError(f"the GPU of tier {tier} does not compute in bf16; choose fp16")

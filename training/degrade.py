@@ -56,7 +56,7 @@ def resize_matrix(length_px: int, *, scale: Fraction, kernel: str = "cubic") -> 
     if length_px <= 0 or scale <= 0:
         raise ValueError(f"cannot resize {length_px} px by {scale}: both must be positive")
     if kernel not in KERNELS:
-        raise ValueError(f"unknown kernel {kernel!r}; choose of {', '.join(KERNELS)}")
+        raise ValueError(f"unknown kernel {kernel!r}; choose one of {', '.join(KERNELS)}")
     weigh, width_px = KERNELS[kernel]
     out_px = math.ceil(length_px * scale)
     stretch = min(1.0, float(scale))

@@ -43,7 +43,7 @@ def choose_precision(
     """
     if settings.precision != "auto":
         if settings.precision not in safe:
-            raise InputError(f"this network's result is wrong in {settings.precision}; choose of {', '.join(safe)}")
+            raise InputError(f"this network's result is wrong in {settings.precision}; choose one of {', '.join(safe)}")
         if settings.precision == "bf16" and device == "cuda" and not computes_bf16(device):
             raise InputError(f"{device_name(device)} does not compute in bf16; use --precision fp16")
         return settings.precision

@@ -90,5 +90,5 @@ def test_bf16_is_refused_on_a_gpu_that_would_emulate_it(monkeypatch: pytest.Monk
 
 def test_a_precision_in_which_a_network_is_wrong_is_neither_chosen_nor_accepted() -> None:
     assert choose_precision(Settings(), "cuda", safe=("fp32", "bf16")) == "fp32"
-    with pytest.raises(InputError, match=r"wrong in fp16; choose of fp32, bf16"):
+    with pytest.raises(InputError, match=r"wrong in fp16; choose one of fp32, bf16"):
         choose_precision(Settings(precision="fp16"), "cuda", safe=("fp32", "bf16"))
