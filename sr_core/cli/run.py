@@ -4,13 +4,11 @@ import argparse
 import time
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from sr_core.cli.output import note, progress_display, show, show_json
+from sr_core.cli.settings import settings_from
 from sr_core.contract import Stage
 from sr_core.delivery import default_output
 from sr_core.errors import InputError
-from sr_core.manifest import first_problem
 from sr_core.pipeline import run_local
 from sr_core.progress import Progress
 from sr_core.storage.open import is_s3
@@ -41,28 +39,6 @@ def run(options: argparse.Namespace) -> None:
         show_json(report.model_dump(mode="json"))
     else:
         show(summary(report, time.monotonic() - started, upscaled_frames=progress.upscaled_frames))
-
-
-def settings_from(options: argparse.Namespace) -> Settings:
-    """Raises InputError naming the option that is wrong."""
-    try:
-        return Settings(
-            model=options.model,
-            scale=options.scale,
-            codec=options.codec,
-            crf=options.crf,
-            preset=options.preset,
-            prores_profile=options.prores_profile,
-            segment_codec=options.segment_codec,
-            device=options.device,
-            precision=options.precision,
-            tile_px=options.tile,
-            strict=options.strict,
-            deinterlace=options.deinterlace,
-        )
-    except ValidationError as error:
-        option, _, problem = first_problem(error).partition(": ")
-        raise InputError(f"--{option.removesuffix('_px').replace('_', '-')}: {problem}; see `sr run --help`") from error
 
 
 class _Counted:

@@ -54,7 +54,9 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "in.mp4", "-o", "out.mp4", "--codec", "divx"], "divx"),
         (["run", "in.mp4", "-o", "out.mp4", "--crf", "many"], "many"),
         (["run", "in.mp4", "-o", "out.mp4", "--chunk-segments", "few"], "'few' is not a number"),
-        (["run", "in.mp4", "-oout.mp4", "--frobnicate"], "--frobnicate"),
+        (["run", "in.mp4", "-oout.mp4", "--frobnicate"], "--frobnicate; see `sr run --help`"),
+        (["models", "pull", "compact", "--frobnicate"], "--frobnicate; see `sr models pull --help`"),
+        (["--frobnicate", "doctor"], "--frobnicate"),
         (["run", "one.mp4", "two.mp4", "-o", "out.mp4"], "two.mp4"),
         (["upscale", "--job", "somewhere"], "--chunk"),
     ],
@@ -188,3 +190,36 @@ def test_stages_for_machines_without_a_gpu_do_not_need_torch(command: str) -> No
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
     assert (answer.returncode, answer.stderr.count("\n")) == (ExitCode.INPUT, 1), answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "happens", "code", "told"),
+    [
+        ("run", "KeyboardInterrupt", ExitCode.INTERRUPTED, "stopped at once; the same command goes on"),
+        ("probe", "KeyboardInterrupt", ExitCode.INTERRUPTED, "stopped; nothing is left behind"),
+        ("models", "KeyboardInterrupt", ExitCode.INTERRUPTED, "stopped; nothing is left behind"),
+        ("run", "MemoryError", ExitCode.HOST_CAPACITY, "with more, or smaller tiles (--tile)"),
+        ("assemble", "MemoryError", ExitCode.HOST_CAPACITY, "out of memory; use a machine with more\n"),
+        ("probe", "ZeroDivisionError", ExitCode.INTERNAL, "a defect of this program: ZeroDivisionError: "),
+    ],
+)
+def test_what_ends_a_command_is_told_in_words_that_fit_it(
+    command: str, happens: str, code: ExitCode, told: str
+) -> None:
+    """In a process of its own, in which the command's code is replaced by what happens in it."""
+    arguments = {"run": ["in.mp4"], "probe": ["in.mp4"], "assemble": ["--job", "job"]}.get(command, [])
+    module = "stage" if command == "assemble" else command
+    program = (
+        "import sys, types\n"
+        f"def run(options): raise {happens}('it happened')\n"
+        f"sys.modules['sr_core.cli.{module}'] = types.SimpleNamespace(run=run)\n"
+        f"from sr_core.cli.main import main; sys.exit(main({[command, *arguments, '--json']!r}))"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert ended.returncode == code
+    assert told in ended.stderr.splitlines(keepends=True)[-1]
+    answer = json.loads(ended.stdout)["error"]
+    assert (answer["exit_code"], answer["retry_helps"]) == (code, code == ExitCode.INTERRUPTED)
+    assert ("Traceback" in ended.stderr) == (code == ExitCode.INTERNAL)

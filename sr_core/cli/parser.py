@@ -1,0 +1,152 @@
+"""What may be typed after `sr`: commands, options, their help, and what wrong usage is answered with.
+
+Knows no command's code, only the names of their modules.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from sr_core import __version__
+from sr_core.cli.settings import add_settings
+from sr_core.contract import FLAG_CHUNK, FLAG_JOB, PROGRAM, Stage
+from sr_core.errors import InputError
+
+_DESCRIPTION = (
+    "Upscales video two or four times and carries over the rest: frame times, sound, subtitles, chapters, tags."
+)
+_EPILOG = """exit codes: 0 done · 64 the input or an option is wrong · 65 data is damaged beyond redoing · 69 out of GPU
+memory · 71 out of memory or disk · 74 a transfer failed, try again · 75 interrupted, the same command goes on"""
+_STAGE_HELP = {
+    Stage.EXTRACT: "look at a job's source, plan, and cut it into chunks",
+    Stage.UPSCALE: "upscale the segments of one chunk",
+    Stage.ENCODE: "encode the mezzanine segments of one chunk for delivery",
+    Stage.ASSEMBLE: "join the segments, add the rest of the source, check, publish",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong usage is wrong input: one line instead of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see `{self.prog} --help`")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of the command that is called.
+
+    They hold the command's `module` and `parser`, whether it `is_work` that can be gone on with, and whether it
+    `reads_media`.
+
+    Raises InputError for wrong usage, SystemExit once help or the version is printed.
+    """
+    try:
+        options, excess = _parser().parse_known_args(arguments)
+        if excess:
+            options.parser.error(f"unrecognized arguments: {' '.join(excess)}")
+    except InputError as error:
+        raise _with_hint(error, arguments) from None
+    return options
+
+
+def _with_hint(error: InputError, arguments: Sequence[str]) -> InputError:
+    """Where the name of a file was taken for an option, or there are several, says how to write it."""
+    message = str(error)
+    is_excess, is_lack = "unrecognized arguments" in message, "required" in message or "expected" in message
+    for argument in arguments:
+        is_blamed = is_lack or (is_excess and argument in message)
+        if is_blamed and argument.startswith("-") and Path(argument).suffix[1:].isalnum() and "=" not in argument:
+            return InputError(f"{argument} is taken for an option; if it is a file, write ./{argument}")
+    excess = message.partition(";")[0]
+    if is_excess and " -" not in excess:
+        return InputError(f"{excess}; quote a name with spaces, and call it once for each of several files (--help)")
+    return error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog=PROGRAM, description=_DESCRIPTION, epilog=_EPILOG)
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    parser.set_defaults(json=False, is_work=False, reads_media=False)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_run(commands)
+    _add_probe(commands)
+    for stage in Stage:
+        _add_stage(commands, stage)
+    _add_models(commands)
+    doctor = _add(commands, "doctor", "say what this machine has: codecs, ffmpeg, torch, GPU, credentials")
+    _add_json(doctor)
+    return parser
+
+
+def _add(commands: "argparse._SubParsersAction[_Parser]", name: str, text: str, module: str | None = None) -> _Parser:
+    parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=_EPILOG)
+    parser.set_defaults(module=module or name, parser=parser)
+    return parser
+
+
+def _add_json(parser: _Parser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output (docs/json.md)")
+
+
+def _add_run(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    run = _add(commands, "run", "upscale a video on this machine; called again, go on where it stopped")
+    run.set_defaults(is_work=True, reads_media=True)
+    run.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key")
+    run.add_argument(
+        "-o",
+        "--output",
+        metavar="OUTPUT",
+        help="the result: .mp4, .m4v, .mov, .mkv or .webm, or s3://… (INPUT's name with -upscaled, beside it)",
+    )
+    run.add_argument("--overwrite", action="store_true", help="replace OUTPUT if it exists")
+    add_settings(run)
+    run.add_argument(
+        "--work-dir", metavar="DIR", help="where unfinished work is kept (.sr-work beside a local OUTPUT, else here)"
+    )
+    run.add_argument(
+        "--chunk-segments", type=_count, metavar="N", help="segments in a chunk; does not change the result"
+    )
+    _add_json(run)
+
+
+def _add_probe(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    probe = _add(
+        commands, "probe", "say what is in a video file and what `sr run` would do about it, or why it would not"
+    )
+    probe.set_defaults(reads_media=True)
+    probe.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key")
+    add_settings(probe)
+    _add_json(probe)
+
+
+def _add_models(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    models = _add(commands, "models", "list the networks that can be used, or pull one that does not ship")
+    models.set_defaults(pull=None)
+    _add_json(models)
+    actions = models.add_subparsers(title="actions", metavar="ACTION")
+    pull = actions.add_parser("pull", help="download a published network into the model store (SR_MODELS)")
+    pull.set_defaults(parser=pull)
+    pull.add_argument("pull", metavar="NAME", help="a network of `sr models`")
+    pull.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="as for `sr models`")
+
+
+def _add_stage(commands: "argparse._SubParsersAction[_Parser]", stage: Stage) -> None:
+    parser = _add(commands, stage.value, _STAGE_HELP[stage], module="stage")
+    parser.set_defaults(stage=stage, is_work=True, reads_media=True)
+    parser.add_argument(
+        FLAG_JOB, required=True, metavar="URI", help="the job folder: a directory or s3://bucket/prefix"
+    )
+    if stage in (Stage.UPSCALE, Stage.ENCODE):
+        parser.add_argument(FLAG_CHUNK, required=True, type=int, metavar="N", help="index of the chunk, from 0")
+    if stage == Stage.EXTRACT:
+        parser.add_argument(
+            "--chunk-segments", type=_count, metavar="N", help="segments in a chunk; does not change the result"
+        )
+    _add_json(parser)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
