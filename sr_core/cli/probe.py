@@ -1,26 +1,39 @@
-"""`sr probe`: what is in a file, and what the pipeline would do about it."""
+"""`sr probe`: what is in a file, and what `sr run` would do about it, or why it would not.
+
+A refusal of `sr run` is an answer here, not an error: the file has been described, and the exit code is 0.
+"""
 
 import argparse
 
 from sr_core.cli.output import show, show_json
 from sr_core.cli.scratch import scratch_folder
+from sr_core.cli.settings import settings_from
+from sr_core.errors import InputError
 from sr_core.model_files import find
 from sr_core.planning import make_plan
 from sr_core.storage import fetch_source
-from sr_core.types import Plan, Request, Settings, VideoInfo
+from sr_core.types import Plan, Request, VideoInfo
 from sr_core.video.source import probe_source
 
 
 def run(options: argparse.Namespace) -> None:
+    settings = settings_from(options)
+    model = find(settings).spec
     with scratch_folder() as scratch:
         info = probe_source(fetch_source(options.input, scratch))
-    settings = Settings(model=options.model)
-    request = Request(input="unnamed", input_version="unread", output="unnamed.mp4", settings=settings)
-    plan = make_plan(request, find(settings).spec, info, tier="local")
+    request = Request(input="unnamed", input_version="unread", output="unnamed", settings=settings)
+    plan, refusal = None, None
+    try:
+        plan = make_plan(request, model, info, tier="local")
+    except InputError as error:
+        refusal = str(error)
     if options.json:
-        show_json({"video": info.model_dump(mode="json"), "plan": _plan_summary(plan)})
+        summary = None if plan is None else _plan_summary(plan)
+        show_json({"video": info.model_dump(mode="json"), "plan": summary, "refusal": refusal})
     else:
-        show("\n".join(_lines(options.input, info, plan)))
+        outcome = _planned(plan) if plan is not None else [f"  result    none: {refusal}"]
+        warnings = info.warnings if plan is None else plan.warnings
+        show("\n".join([*_described(options.input, info), *outcome, *(f"  warning   {told}" for told in warnings)]))
 
 
 def _plan_summary(plan: Plan) -> dict[str, object]:
@@ -39,7 +52,7 @@ def _plan_summary(plan: Plan) -> dict[str, object]:
     }
 
 
-def _lines(name: str, info: VideoInfo, plan: Plan) -> list[str]:
+def _described(name: str, info: VideoInfo) -> list[str]:
     rate = f"{info.rate} ({float(info.rate):.3f} fps)"
     shape = f"{info.width_px}×{info.height_px}"
     if info.sar != 1:
@@ -61,8 +74,11 @@ def _lines(name: str, info: VideoInfo, plan: Plan) -> list[str]:
         words = [stream.kind, stream.codec, stream.language, stream.title, *stream.dispositions]
         note = stream.note or "carried as it is"
         lines.append(f"  stream {stream.index}  {' '.join(word for word in words if word)}: {note}")
-    lines.append(
+    return lines
+
+
+def _planned(plan: Plan) -> list[str]:
+    return [
         f"  result    {plan.width_px}×{plan.height_px} by {plan.model.name}, {plan.delivery.codec} "
-        f"{plan.delivery.pixel_format}, matrix {plan.color.matrix}, in {len(plan.segments)} segments"
-    )
-    return lines + [f"  warning   {warning}" for warning in plan.warnings]
+        f"{plan.delivery.pixel_format}, matrix {plan.color.matrix}, in {len(plan.segments)} segments",
+    ]
