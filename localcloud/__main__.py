@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.live import Live
@@ -34,10 +34,9 @@ _LOOK_SECONDS = 0.2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
-    options = _parser().parse_args(arguments)
     console = Console(stderr=True)
     try:
-        return _demo(options, console)
+        return _demo(_parser().parse_args(arguments), console)
     except FaultError as error:
         _say(console, f"error: {error}")
         return ExitCode.INPUT
@@ -152,8 +151,21 @@ def _assembly(folder: Path | None, scratch: Path, console: Console) -> CloudAsse
     return synthesize(folder or scratch / "cdk.out")
 
 
+class _Parser(argparse.ArgumentParser):
+    """Wrong usage is wrong input, told in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see `{self.prog} --help`")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m localcloud", description=__doc__, epilog=_EPILOG)
+    parser = _Parser(prog="python -m localcloud", description=__doc__, epilog=_EPILOG)
     parser.add_argument("video", metavar="VIDEO", help="a video file")
     parser.add_argument(
         "-o", "--output", metavar="OUTPUT", help="the result: .mp4, .m4v, .mov, .mkv … (VIDEO's name with -upscaled)"
@@ -166,8 +178,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--preset", choices=tuple(AV1_PRESETS), default="medium", metavar="P", help="of the encoder (%(default)s)"
     )
-    parser.add_argument("--chunk-segments", type=int, default=1, metavar="N", help="segments in a chunk (%(default)s)")
-    parser.add_argument("--slots", type=int, default=2, metavar="N", help="jobs that run at once (%(default)s)")
+    parser.add_argument(
+        "--chunk-segments", type=_count, default=1, metavar="N", help="segments in a chunk (%(default)s)"
+    )
+    parser.add_argument("--slots", type=_count, default=2, metavar="N", help="jobs that run at once (%(default)s)")
     parser.add_argument("--assembly", type=Path, metavar="DIR", help="what `cdk synth` wrote; made if not there")
     return parser
 

@@ -8,6 +8,7 @@ hashed logical id.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,6 +54,8 @@ class CloudAssembly:
 
 def synthesize(folder: Path, *, config: str = "config/trial.yaml") -> CloudAssembly:
     """Runs the app as the CDK CLI does, without needing the CLI. Raises SynthesisError."""
+    if shutil.which(os.environ.get("JSII_NODE", "node")) is None:
+        raise SynthesisError("Node is not installed, and CDK needs it: version 22 or newer, from nodejs.org")
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     # The CLI turns its option pathMetadata into the second of these.
     context |= {"config": config, "aws:cdk:enable-path-metadata": True}

@@ -9,7 +9,7 @@ import av
 import pytest
 
 from localcloud.__main__ import main
-from localcloud.assembly import ROOT, CloudAssembly
+from localcloud.assembly import ROOT, CloudAssembly, SynthesisError, synthesize
 from sr_core.contract import ExitCode
 
 
@@ -80,6 +80,10 @@ def test_what_is_there_is_not_replaced(
             ("app.py", "-o", "out.webm"),
             "a .webm file is not made with H.264; use .mp4, .m4v, .mov, .mkv, or --codec av1",
         ),
+        ((), "VIDEO; see `python -m localcloud --help`"),
+        (("app.py", "-o", "out.mp4", "--slots", "0"), "'0' is not a number from 1 on"),
+        (("app.py", "-o", "out.mp4", "--chunk-segments", "0"), "'0' is not a number from 1 on"),
+        (("app.py", "-o", "out.mp4", "--preset", "warp"), "invalid choice: 'warp'"),
         (("app.py", "-o", "nowhere/out.mp4"), "nowhere is not a folder"),
         (("app.py", "-o", "out.mp4", "--fault", "lightning:upscale"), "kinds are reclaim"),
     ],
@@ -95,3 +99,15 @@ def test_a_wrong_option_is_told_in_a_line_before_anything_starts(
     error = capsys.readouterr().err
     assert told in error
     assert error.count("\n") == 1
+
+
+def test_without_node_it_says_so_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a machine that has no Node, and no assembly made before
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JSII_NODE", raising=False)
+
+    with pytest.raises(SynthesisError, match="Node is not installed") as refused:
+        synthesize(tmp_path / "cdk.out")
+
+    assert "\n" not in str(refused.value)
+    assert not list(tmp_path.iterdir())
