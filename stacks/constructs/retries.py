@@ -48,7 +48,7 @@ RETRY_RULES = (
     Rule(retry=True, status_reason="Host EC2*"),  # the machine was reclaimed
     Rule(retry=True, exit_code=ExitCode.TRANSIENT),
     Rule(retry=True, exit_code=ExitCode.INTERRUPTED),
-    Rule(retry=True, reason="CannotPull*"),  # CannotPullContainerError, CannotPullECRContainerError
+    Rule(retry=True, reason="Cannot*"),  # CannotPull…, CannotCreate…, CannotStart…, CannotInspectContainerError
     Rule(retry=False, reason="*"),
 )
 
@@ -72,6 +72,8 @@ REFUSED = exit_codes(ExitCode.INPUT, ExitCode.INTEGRITY)
 GPU_MEMORY = exit_codes(ExitCode.GPU_MEMORY)
 HOST_CAPACITY = ("OutOfMemoryError", *exit_codes(ExitCode.HOST_CAPACITY))
 KILLED_FOR_MEMORY = exit_codes(KILLED)
+NEVER_RAN = ("Cannot*ContainerError", "DockerTimeoutError")
+"""The machine's agent failed, not the job; another machine may do better."""
 RECLAIMED = ("Host EC2*terminated", *exit_codes(ExitCode.INTERRUPTED))
 NO_CAPACITY = ("Canceled by JobStateTimeLimit*CAPACITY", "Canceled by JobStateTimeLimit*UNDETERMINED")
 """MISCONFIGURATION is left out: On-Demand machines of the same kind would not help."""

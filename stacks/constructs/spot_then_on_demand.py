@@ -1,7 +1,7 @@
 """SpotThenOnDemand: one stage on one kind of machine, first on Spot, then, if the reason is Spot, on On-Demand.
 
     <name>Spot ──ok──────────────────────────────────────────> on_success
-        └─ why? ─ reclaimed, interrupted, no capacity ─> <name>OnDemand ──ok──> on_success
+        └─ why? ─ reclaimed, never ran, no capacity ──> <name>OnDemand ──ok──> on_success
               ├─ GPU memory ──> gpu_memory                    └─ why? ─ as on the left, without Spot
               ├─ host memory or disk ──> host_capacity
               └─ anything else ──> on_failure
@@ -137,7 +137,7 @@ class SpotThenOnDemand:
         if self.host_capacity:
             rules.append((retries.HOST_CAPACITY, self.host_capacity))
         if next_market:
-            rules += [(retries.RECLAIMED, next_market), (retries.NO_CAPACITY, next_market)]
+            rules += [(reason, next_market) for reason in (retries.RECLAIMED, retries.NEVER_RAN, retries.NO_CAPACITY)]
         if self.host_capacity:
             rules.append((retries.KILLED_FOR_MEMORY, self.host_capacity))
         return choice(

@@ -22,6 +22,8 @@ NO_CAPACITY = cause(
 )
 MISFIT = cause(status="Canceled by JobStateTimeLimit action due to reason: MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT")
 KILLED = cause(137, reason="OutOfMemoryError: Container killed due to memory usage")
+NEVER_RAN = cause(status="Task failed to start", reason="CannotStartContainerError: failed to create shim task")
+AGENT_BUSY = cause(status="Task failed to start", reason="DockerTimeoutError: Could not transition to created")
 TIMED_OUT = cause(137, status="Job attempt duration exceeded timeout")
 
 ROUTES = {
@@ -29,6 +31,8 @@ ROUTES = {
     "last exit 75": (cause(75), "OnDemand"),
     "last exit 75, written with a space": ('{"Container": {"ExitCode": 75}}', "OnDemand"),
     "no capacity": (NO_CAPACITY, "OnDemand"),
+    "never started": (NEVER_RAN, "OnDemand"),
+    "never made": (AGENT_BUSY, "OnDemand"),
     "out of GPU memory": (cause(69), "premium"),
     "out of host memory": (cause(71), "memory"),
     "killed for its memory": (KILLED, "memory"),

@@ -22,6 +22,18 @@ ATTEMPTS: dict[str, tuple[dict[str, object], bool]] = {
         {"status_reason": "Task failed to start", "reason": "CannotPullECRContainerError: timeout"},
         True,
     ),
+    "a busy disk kept the container from being made": (
+        {"status_reason": "Task failed to start", "reason": "CannotCreateContainerError: context deadline exceeded"},
+        True,
+    ),
+    "the container could not be started": (
+        {"status_reason": "Task failed to start", "reason": "CannotStartContainerError: failed to create shim task"},
+        True,
+    ),
+    "the agent lost sight of the container": (
+        {**ENDED, "reason": "CannotInspectContainerError: Could not transition to inspecting; timed out"},
+        True,
+    ),
     "a wrong input": ({**ENDED, "exit_code": ExitCode.INPUT}, False),
     "a digest that does not hold": ({**ENDED, "exit_code": ExitCode.INTEGRITY}, False),
     "out of GPU memory": ({**ENDED, "exit_code": ExitCode.GPU_MEMORY}, False),
