@@ -100,9 +100,10 @@ class LocalJob(moto_batch.Job):
     def _try(self, queue: Queue, number: int) -> Outcome | None:
         """One attempt; None when the job is cancelled before it begins."""
         self.status = JobStatus.RUNNABLE
-        if queue.has_spot and self._site.is_befallen(self.target, Kind.NO_CAPACITY):
-            self.job_stopped_reason = _NO_CAPACITY.format(queue.capacity_reasons[0])
-            return None
+        for reason in queue.capacity_reasons:
+            if reason.startswith("CAPACITY:") and self._site.is_befallen(self.target, Kind.NO_CAPACITY):
+                self.job_stopped_reason = _NO_CAPACITY.format(reason)
+                return None
         machine = self._site.place(queue, self.vcpus, lambda: self.stop)
         if machine is None:
             return None

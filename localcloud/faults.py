@@ -33,7 +33,7 @@ class Kind(StrEnum):
     VANISH = "vanish"
     """The machine is gone at once."""
     NO_CAPACITY = "no-capacity"
-    """The queue's time limit cancels the waiting job."""
+    """The queue's time limit cancels the waiting job, if it has one for want of capacity."""
     EXIT = "exit"
     """The job exits with this code, having done nothing."""
     OOM = "oom"

@@ -39,10 +39,6 @@ class Queue:
     capacity_reasons: Sequence[str] = ()
     """For which its time limit cancels the job at its head."""
 
-    @property
-    def has_spot(self) -> bool:
-        return any(environment.is_spot for environment in self.environments)
-
 
 class Machine:
     """One machine: scratch folder, cache, metadata service, free vCPUs."""

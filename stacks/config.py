@@ -142,7 +142,9 @@ class DeployConfig(Part):
     spot_attempts: int = Field(default=3, ge=1, le=10)
     """Times Batch starts a job on Spot before Step Functions moves it to On-Demand."""
     capacity_wait_seconds: int = Field(default=1200, ge=600, le=86_400)
-    """How long the job at a queue's head waits for capacity before it is cancelled and moved on."""
+    """How long the job at the normal queue's head waits for capacity in both markets before it is moved to the
+    On-Demand queue, which waits as long as `queue_hours` allows; and, in either queue, how long a job that fits no
+    machine waits before it fails."""
     job_timeout_minutes: int = Field(default=360, ge=10, le=10_080)
     """Longest run of one attempt. A chunk aims at ten minutes; extract and assemble grow with the video."""
     queue_hours: int = Field(default=48, ge=1, le=720)

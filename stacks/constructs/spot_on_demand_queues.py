@@ -20,12 +20,11 @@ from constructs import Construct
 from stacks.constructs.network import Network
 
 _REASONS = batch.JobStateTimeLimitActionsReason
-LIMITED_REASONS = (
-    _REASONS.INSUFFICIENT_INSTANCE_CAPACITY,
-    _REASONS.COMPUTE_ENVIRONMENT_MAX_RESOURCE,
-    _REASONS.JOB_RESOURCE_REQUIREMENT,
-)
-"""Why a job can wait for ever: no machine to be had, a cap smaller than the job, no type that fits it."""
+HOPELESS = (_REASONS.COMPUTE_ENVIRONMENT_MAX_RESOURCE, _REASONS.JOB_RESOURCE_REQUIREMENT)
+"""Why a job would wait for ever: a cap smaller than the job, no type that fits it."""
+NO_MACHINE = _REASONS.INSUFFICIENT_INSTANCE_CAPACITY
+"""None to be had in any environment of the queue. It passes, so it moves a job on but never ends one: the On-Demand
+queue, after which there is no other, lets its jobs wait (docs/decisions/0830)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +60,13 @@ class SpotOnDemandQueues(Construct):
         self._image = batch.EcsMachineImageType.ECS_AL2023_NVIDIA if gpu else batch.EcsMachineImageType.ECS_AL2023
         self.spot = self._environment("Spot", spot=True, max_vcpus=caps.spot_vcpus)
         self.on_demand = self._environment("OnDemand", spot=False, max_vcpus=caps.on_demand_vcpus)
-        self.normal_queue = self._queue("Queue", name, [self.spot, self.on_demand], 1, capacity_wait)
+        self.normal_queue = self._queue(
+            "Queue", name, [self.spot, self.on_demand], 1, capacity_wait, (NO_MACHINE, *HOPELESS)
+        )
         # Whoever was interrupted goes first: its video has waited longer.
-        self.on_demand_queue = self._queue("OnDemandQueue", f"{name}-on-demand", [self.on_demand], 10, capacity_wait)
+        self.on_demand_queue = self._queue(
+            "OnDemandQueue", f"{name}-on-demand", [self.on_demand], 10, capacity_wait, HOPELESS
+        )
         Tags.of(self).add("pool", name)
 
     def _environment(self, construct_id: str, *, spot: bool, max_vcpus: int) -> batch.ManagedEc2EcsComputeEnvironment:
@@ -105,6 +108,7 @@ class SpotOnDemandQueues(Construct):
         environments: Sequence[batch.ManagedEc2EcsComputeEnvironment],
         priority: int,
         wait: Duration,
+        limited: Sequence[batch.JobStateTimeLimitActionsReason],
     ) -> batch.JobQueue:
         return batch.JobQueue(
             self,
@@ -117,6 +121,6 @@ class SpotOnDemandQueues(Construct):
                 for order, environment in enumerate(environments, start=1)
             ],
             job_state_time_limit_actions=[
-                batch.JobStateTimeLimitAction(max_time=wait, reason=reason) for reason in LIMITED_REASONS
+                batch.JobStateTimeLimitAction(max_time=wait, reason=reason) for reason in limited
             ],
         )

@@ -36,8 +36,8 @@ ROUTES = {
     ),
     "reclaimed once": Route("vanish:upscale/{}", (SPOT,), "sr-trial-standard", (None, 0)),
     "last exit 75": Route("exit=75:upscale/{}:3", (SPOT, WHY, ON_DEMAND), "sr-trial-standard-on-demand", (75, 75, 75)),
-    "no capacity": Route(
-        "no-capacity:upscale/{}",
+    "no capacity, and none on On-Demand either, which waits": Route(
+        "no-capacity:upscale/{}:all",
         (SPOT, WHY, ON_DEMAND),
         "sr-trial-standard-on-demand",
         (),

@@ -183,15 +183,19 @@ def test_nothing_comes_in(assembly: Assembly) -> None:
     assert not [rule for rule in assembly.of("EC2::SecurityGroupIngress") if "Machines" in rule.properties["GroupId"]]
 
 
+HOPELESS = {"MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE", "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"}
+
+
 @pytest.mark.parametrize("pool", POOLS)
-@pytest.mark.parametrize("queue", ["Queue", "OnDemandQueue"])
-def test_a_job_that_cannot_be_placed_is_cancelled(assembly: Assembly, pool: str, queue: str) -> None:
+@pytest.mark.parametrize(
+    ("queue", "reasons"),
+    [("Queue", HOPELESS | {"CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"}), ("OnDemandQueue", HOPELESS)],
+)
+def test_a_job_that_cannot_be_placed_is_moved_on_but_a_want_of_machines_ends_none(
+    assembly: Assembly, pool: str, queue: str, reasons: set[str]
+) -> None:
     actions = assembly.one("Batch::JobQueue", f"{pool}/{queue}").properties["JobStateTimeLimitActions"]
-    assert {action["Reason"] for action in actions} == {
-        "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY",
-        "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE",
-        "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT",
-    }
+    assert {action["Reason"] for action in actions} == reasons
     for action in actions:
         assert (action["State"], action["Action"]) == ("RUNNABLE", "CANCEL")
         assert 600 <= action["MaxTimeSeconds"] <= 86_400
