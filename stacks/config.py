@@ -137,8 +137,8 @@ class DeployConfig(Part):
     network: Network = Network()
     pools: Pools = Pools()
     scratch_gib: int = Field(default=100, ge=50, le=16_384)
-    """gp3 volume of a CPU machine, and four times that where jobs go that ran out of disk. Where the type has NVMe
-    disks, as all GPU types do, those hold the scratch files."""
+    """gp3 volume of a CPU machine, and four times that where jobs go that ran out of disk. Where the type has at
+    least that much NVMe, as all GPU types have, that holds the scratch files."""
     spot_attempts: int = Field(default=3, ge=1, le=10)
     """Times Batch starts a job on Spot before Step Functions moves it to On-Demand."""
     capacity_wait_seconds: int = Field(default=1200, ge=600, le=86_400)

@@ -20,6 +20,9 @@ JOB_USER_ID = 10001
 BOOT = f"""#!/bin/bash
 set -euo pipefail
 
+# A machine that is not ready takes no job: it would fail one after another. One that is off is replaced.
+trap 'systemctl mask --now ecs.service || true; shutdown --poweroff now' ERR
+
 # Batch's jobs are standalone ECS tasks, which draining may leave running: the worker polls the metadata service too.
 cat >> /etc/ecs/ecs.config <<'EOF'
 ECS_ENABLE_SPOT_INSTANCE_DRAINING=true
@@ -27,12 +30,16 @@ ECS_IMAGE_PULL_BEHAVIOR=prefer-cached
 ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION=10m
 EOF
 
-# NVMe disks where the type has them, else the gp3 volume.
-install -d {SCRATCH_PATH}
-mapfile -t disks < <(lsblk --nodeps --noheadings --output PATH,MODEL | awk '/Instance Storage/ {{ print $1 }}')
-if (( ${{#disks[@]}} > 0 )); then
+# NVMe disks where the type has some that hold at least what the gp3 volume has left, else that volume.
+install --directory {SCRATCH_PATH}
+nvme=$(lsblk --bytes --nodeps --noheadings --output PATH,SIZE,MODEL | awk '/Instance Storage/ {{ print $1, $2 }}')
+command -v mdadm > /dev/null || nvme=$(head --lines 1 <<< "$nvme")
+nvme_bytes=$(awk '{{ total += $2 }} END {{ printf "%.0f", total }}' <<< "$nvme")
+volume_bytes=$(df --block-size 1 --output=avail {SCRATCH_PATH} | tail --lines 1)
+if (( nvme_bytes >= volume_bytes )); then
+    mapfile -t disks < <(awk '{{ print $1 }}' <<< "$nvme")
     target=${{disks[0]}}
-    if (( ${{#disks[@]}} > 1 )) && command -v mdadm > /dev/null; then
+    if (( ${{#disks[@]}} > 1 )); then
         target=/dev/md/scratch
         mdadm --create "$target" --level 0 --raid-devices "${{#disks[@]}}" --run "${{disks[@]}}"
     fi
@@ -47,7 +54,7 @@ echo 'd {SCRATCH_PATH} 0700 {JOB_USER_ID} {JOB_USER_ID} 1d' > /etc/tmpfiles.d/sc
 
 
 GPU_VOLUME_GIB = 60
-"""For images only: every GPU family that a config may name has NVMe disks, and those hold the scratch files."""
+"""For images only: every GPU type that a config may name has 125 GB or more of NVMe, which holds the scratch files."""
 ROOMY_TIMES = 4
 """How much larger the volume is where jobs go that ran out of disk elsewhere."""
 MAX_VOLUME_GIB = 16_384

@@ -4,6 +4,7 @@ A hashed logical id never appears in a test: `Work` is the bucket whose construc
 its ARN, ``Cpu/Queue`` the queue of the pool Cpu.
 """
 
+import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -105,6 +106,8 @@ class Assembly:
                     return self._attribute(stack, *argument)
                 case "Fn::Join":
                     return argument[0].join(str(self._resolve(stack, part)) for part in argument[1])
+                case "Fn::Base64":
+                    return base64.b64encode(str(self._resolve(stack, argument)).encode()).decode()
                 case "Fn::ImportValue":
                     return self._resolve(*self.exports[argument])
                 case "Fn::Sub" if isinstance(argument, str):

@@ -1,8 +1,6 @@
 """The machines: both markets for every tier, and how each starts."""
 
-import base64
 import json
-import subprocess
 
 import pytest
 
@@ -152,29 +150,6 @@ def test_the_disk_is_encrypted_gp3_and_goes_with_the_machine(assemblies: dict[st
         "Machine/RoomyTemplate": 4 * scratch_gib,
         "Machine/GpuTemplate": 60,
     }
-
-
-@pytest.fixture
-def boot_script(production: Assembly) -> str:
-    """The shell part of the user data, which Batch wants as MIME multipart; the same on every machine."""
-    data, *others = [
-        found.properties["LaunchTemplateData"]["UserData"] for found in production.of("EC2::LaunchTemplate")
-    ]
-    assert others == [data, data]
-    text = base64.b64decode(data).decode() if isinstance(data, str) else data["Fn::Base64"]
-    assert text.startswith("Content-Type: multipart/mixed")
-    script: str = text[text.index("#!/bin/bash") : text.rindex("--")]
-    return script[: script.rindex("\n")]
-
-
-def test_machines_drain_on_a_spot_notice_and_keep_scratch_and_cache_for_the_jobs_user(boot_script: str) -> None:
-    assert "ECS_ENABLE_SPOT_INSTANCE_DRAINING=true" in boot_script
-    assert "--owner 10001 --group 10001 /scratch /scratch/cache" in boot_script
-
-
-def test_the_boot_script_is_a_shell_script(boot_script: str) -> None:
-    checked = subprocess.run(["bash", "-n"], input=boot_script, capture_output=True, text=True)
-    assert checked.stderr == ""
 
 
 def test_nothing_comes_in(assembly: Assembly) -> None:
