@@ -24,15 +24,6 @@ LogDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365, 731, 1827]
 """Periods for which CloudWatch can keep a log group."""
 PoolName = Literal["cpu", "cpu_memory", "standard", "premium", "memory"]
 
-CPU_TYPES: dict[Architecture, tuple[str, ...]] = {
-    "x86_64": ("c5.2xlarge", "c5a.2xlarge", "c5d.2xlarge", "c6i.2xlarge", "c6a.2xlarge", "c5.4xlarge", "c6i.4xlarge"),
-    "arm64": ("c6g.2xlarge", "c6gd.2xlarge", "c7g.2xlarge", "c7gd.2xlarge", "c6g.4xlarge", "c7g.4xlarge"),
-}
-MEMORY_TYPES: dict[Architecture, tuple[str, ...]] = {
-    "x86_64": ("r5.2xlarge", "r5a.2xlarge", "r5d.2xlarge", "r6i.2xlarge", "r6a.2xlarge"),
-    "arm64": ("r6g.2xlarge", "r6gd.2xlarge", "r7g.2xlarge"),
-}
-
 
 class ConfigError(Exception):
     """A config that cannot be used. The message is one sentence: which field, what is wrong, what to do."""
@@ -142,13 +133,12 @@ class DeployConfig(Part):
     spot_attempts: int = Field(default=3, ge=1, le=10)
     """Times Batch starts a job on Spot before Step Functions moves it to On-Demand."""
     capacity_wait_seconds: int = Field(default=1200, ge=600, le=86_400)
-    """How long the job at the normal queue's head waits for capacity in both markets before it is moved to the
-    On-Demand queue, which waits as long as `queue_hours` allows; and, in either queue, how long a job that fits no
-    machine waits before it fails."""
+    """How long the job at the normal queue's head waits for capacity before it is moved to the On-Demand queue, and a
+    job that fits no machine before it fails."""
     job_timeout_minutes: int = Field(default=360, ge=10, le=10_080)
     """Longest run of one attempt. A chunk aims at ten minutes; extract and assemble grow with the video."""
-    queue_hours: int = Field(default=48, ge=1, le=720)
-    """Longest stay of a job in one queue, waiting included, before it is moved on."""
+    queue_hours: int = Field(default=120, ge=1, le=720)
+    """Longest stay of a job in one queue, waiting for its turn included: then it goes to On-Demand, then fails."""
     chunk_concurrency: int = Field(default=100, ge=1, le=1000)
     """Chunks of one video that are under way at once."""
     batch_concurrency: int = Field(default=5, ge=1, le=100)
@@ -180,6 +170,16 @@ class DeployConfig(Part):
             raise ValueError(f"zone {strangers[0]} is not in region {self.region}; list that region's zones")
         if self.network.kind == "existing" and len(self.network.subnet_ids) != len(self.zones):
             raise ValueError("an existing network needs one subnet for each entry of zones, in their order")
+        return self
+
+    @model_validator(mode="after")
+    def _job_folders_outlast_the_queues(self) -> Self:
+        days = self.retention.job_folder_days
+        if days * 24 <= 2 * self.queue_hours:
+            raise ValueError(
+                f"retention.job_folder_days: chunks are deleted after {days} days, while their jobs may wait for "
+                f"2 × queue_hours = {2 * self.queue_hours} h; raise the one or lower the other"
+            )
         return self
 
     @field_validator("weights")
@@ -217,14 +217,9 @@ class DeployConfig(Part):
         chosen: Pool = getattr(self.pools, pool)
         if chosen.instance_types:
             return chosen.instance_types
-        defaults: dict[PoolName, tuple[str, ...]] = {
-            "cpu": CPU_TYPES[self.cpu_architecture],
-            "cpu_memory": MEMORY_TYPES[self.cpu_architecture],
-            "standard": ("g4dn.xlarge", "g4dn.2xlarge"),
-            "premium": ("g5.xlarge", "g6.xlarge", "g5.2xlarge", "g6.2xlarge"),
-            "memory": ("g4dn.2xlarge", "g4dn.4xlarge"),
-        }
-        return defaults[pool]
+        cpu = self.cpu_architecture
+        types = {"cpu": instances.CPU_TYPES[cpu], "cpu_memory": instances.MEMORY_TYPES[cpu], **instances.GPU_TYPES}
+        return types[pool]
 
 
 JOB_VCPUS: dict[PoolName, int] = {"cpu": 4, "cpu_memory": 8, "standard": 4, "premium": 4, "memory": 8}

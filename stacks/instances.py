@@ -1,7 +1,7 @@
 """What instance types are, as far as choosing and checking them needs: processor, GPU, vCPUs and host memory.
 
-Owns the rules that turn a wrong instance type into one sentence. It reads everything from the type's name and knows
-neither prices nor which zone offers a type.
+Owns the types that the pools start from, and the rules that turn a wrong one into one sentence. It reads everything
+from the type's name and knows neither prices nor which zone offers a type.
 """
 
 import re
@@ -19,6 +19,21 @@ GPU_MEMORY_GIB = {"g4dn": 16, "g5": 24, "g6": 24, "gr6": 24, "g6e": 48}
 USABLE_MEMORY = 0.93
 """Part of the host memory that a job may ask for; the kernel and the ECS agent take the rest, and a job that asks for
 more than any instance can register waits forever."""
+
+CPU_TYPES: dict[Architecture, tuple[str, ...]] = {
+    "x86_64": ("c5.2xlarge", "c5a.2xlarge", "c5d.2xlarge", "c6i.2xlarge", "c6a.2xlarge", "c5.4xlarge", "c6i.4xlarge"),
+    "arm64": ("c6g.2xlarge", "c6gd.2xlarge", "c7g.2xlarge", "c7gd.2xlarge", "c6g.4xlarge", "c7g.4xlarge"),
+}
+MEMORY_TYPES: dict[Architecture, tuple[str, ...]] = {
+    "x86_64": ("r5.2xlarge", "r5a.2xlarge", "r5d.2xlarge", "r6i.2xlarge", "r6a.2xlarge"),
+    "arm64": ("r6g.2xlarge", "r6gd.2xlarge", "r7g.2xlarge"),
+}
+GPU_TYPES = {
+    "standard": ("g4dn.xlarge", "g4dn.2xlarge"),
+    "premium": ("g5.xlarge", "g6.xlarge", "g5.2xlarge", "g6.2xlarge"),
+    "memory": ("g4dn.2xlarge", "g4dn.4xlarge"),
+}
+"""The types that the pools start from, each of several Spot markets."""
 
 _NAME = re.compile(r"^(?P<family>[a-z]+\d+[a-z]*(?:-[a-z]+)?)\.(?:(?P<times>\d*)x)?large$")
 

@@ -46,6 +46,14 @@ WRONG = {
     "a network too small": ({"network": {"cidr": "10.0.0.0/28"}}, "choose a prefix from /16 to /20"),
     "more attempts than Batch has": ({"spot_attempts": 11}, "less than or equal to 10, not 11"),
     "a capacity wait below Batch's": ({"capacity_wait_seconds": 60}, "greater than or equal to 600, not 60"),
+    "chunks that are gone before their turn": (
+        {"retention": {"job_folder_days": 7}},
+        "chunks are deleted after 7 days, while their jobs may wait for 2 × queue_hours = 240 h; raise",
+    ),
+    "chunks that are gone in the very hour": (
+        {"queue_hours": 84, "retention": {"job_folder_days": 7}},
+        "raise the one or lower the other",
+    ),
     "a retention CloudWatch has not": ({"retention": {"log_days": 8}}, "not 8"),
     "a name that is none": ({"name": "My Pipeline"}, "name: "),
     "a bucket that cannot be": ({"allowed_input_buckets": ["Upper_Case"]}, "allowed_input_buckets.0: "),
@@ -73,6 +81,11 @@ def test_a_wrong_value_is_one_sentence(values: object, sentence: str) -> None:
         load_config(values, root=ROOT)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_backlog_of_days_waits_for_spot() -> None:
+    # given that a submission's timeout counts the jobs before it: a weekend's uploads must not go to On-Demand at once
+    assert DeployConfig().queue_hours >= 4 * 24
 
 
 def test_a_file_that_is_missing_or_not_yaml_is_one_sentence(tmp_path: Path) -> None:
