@@ -19,7 +19,9 @@ def boot_script(production: Assembly) -> str:
         found.properties["LaunchTemplateData"]["UserData"] for found in production.of("EC2::LaunchTemplate")
     ]
     assert others == [data, data]
-    (part,) = message_from_bytes(base64.b64decode(data)).get_payload()
+    parts = message_from_bytes(base64.b64decode(data)).get_payload()
+    assert isinstance(parts, list)
+    (part,) = parts
     assert isinstance(part, Message)
     assert part.get_content_type() == "text/x-shellscript"
     script = part.get_payload(decode=True)
