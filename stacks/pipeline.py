@@ -9,7 +9,6 @@ from typing import Any
 
 import aws_cdk.aws_events as events
 import aws_cdk.aws_events_targets as targets
-import aws_cdk.aws_kms as kms
 import aws_cdk.aws_logs as logs
 import aws_cdk.aws_sns as sns
 import aws_cdk.aws_sns_subscriptions as subscriptions
@@ -27,6 +26,7 @@ from stacks.constructs.chunk_workflow import Jobs, Machines
 from stacks.constructs.findings import Right
 from stacks.constructs.images import Images
 from stacks.constructs.log_retention import RETENTION
+from stacks.constructs.silent_trouble import SilentTrouble
 from stacks.constructs.upload_workflow import SIDECAR_SUFFIX, upload_workflow
 from stacks.constructs.video_workflow import video_workflow
 from stacks.constructs.workflow import Workflow
@@ -70,8 +70,14 @@ class PipelineStack(Stack):
         self.topic = self._make_topic()
         self.video = self._make_video_workflow()
         self.batch = self._make_batch_workflow()
-        if config.upload_trigger:
-            self._start_on_upload()
+        workflows = [self.video, self.batch, *([self._start_on_upload()] if config.upload_trigger else [])]
+        SilentTrouble(
+            self,
+            "SilentTrouble",
+            topic=self.topic,
+            queue_arns=self._queue_arns(),
+            definitions={workflow.machine.state_machine_arn: workflow.definition for workflow in workflows},
+        )
 
     def _key_rights(self) -> list[Right]:
         if self._storage.key is None:
@@ -115,7 +121,8 @@ class PipelineStack(Stack):
             "Announcements",
             display_name=f"{self._config.name}: videos",
             enforce_ssl=True,
-            master_key=kms.Alias.from_alias_name(self, "TopicKey", "alias/aws/sns"),
+            # Never alias/aws/sns: EventBridge may not use that key, and its messages would be lost without a word.
+            master_key=self._storage.key,
         )
         if self._config.notify_email:
             topic.add_subscription(subscriptions.EmailSubscription(self._config.notify_email))
@@ -165,13 +172,16 @@ class PipelineStack(Stack):
             Right(sid="AnnounceOnBus", actions=["events:PutEvents"], resources=[bus]),
         ]
 
-    def _allow_jobs(self, workflow: Workflow) -> None:
-        """Submitting, and ending what was submitted: else an aborted execution leaves jobs that go on costing money."""
-        queues = [
+    def _queue_arns(self) -> list[str]:
+        return [
             queue.job_queue_arn
             for pool in self._compute.pools.values()
             for queue in (pool.normal_queue, pool.on_demand_queue)
         ]
+
+    def _allow_jobs(self, workflow: Workflow) -> None:
+        """Submitting, and ending what was submitted: else an aborted execution leaves jobs that go on costing money."""
+        queues = self._queue_arns()
         definitions = [job.definition.job_definition_arn for job in self.jobs.values()]
         running = self._arn("batch", "job/*")
         ids = "Batch gives a job its id when it is submitted"
@@ -229,7 +239,7 @@ class PipelineStack(Stack):
         CfnOutput(self, "UpscaleBatchArn", value=workflow.machine.state_machine_arn)
         return workflow
 
-    def _start_on_upload(self) -> None:
+    def _start_on_upload(self) -> Workflow:
         video_arn = self.video.machine.state_machine_arn
         workflow = Workflow(
             self,
@@ -262,6 +272,7 @@ class PipelineStack(Stack):
             ),
             targets=[targets.SfnStateMachine(workflow.machine, retry_attempts=3, max_event_age=Duration.hours(1))],
         )
+        return workflow
 
     def _arn(self, service: str, resource: str) -> str:
         return f"arn:{Aws.PARTITION}:{service}:{self.region}:{self.account}:{resource}"

@@ -92,7 +92,9 @@ class SpotThenOnDemand:
             timed_out: named_failure(
                 "JobTimedOut",
                 cause={
-                    "Cause": f"the job neither ended nor failed within {self.queue_seconds} s on On-Demand machines"
+                    "Cause": f"the job neither ended nor failed within {self.queue_seconds // 3600} hours on On-Demand "
+                    "machines; if it never started, the likely cause is an EC2 quota of vCPUs below what the pool may "
+                    "start (docs/deploy.md, Before the first time), or more work than queue_hours allows for"
                 },
                 next_state=self.on_failure,
             ),

@@ -24,6 +24,7 @@ class Workflow(Construct):
         log_retention: logs.RetentionDays,
     ) -> None:
         super().__init__(scope, construct_id)
+        self.definition = definition
         self.log_group = logs.LogGroup(
             self,
             "Logs",
