@@ -79,7 +79,6 @@ ROUTE_KEY = "route.json"
 CHUNKS_KEY = "chunks.json"
 """A JSON list with one object for each chunk: the item source of the Distributed Map."""
 REPORT_KEY = "report.json"
-REPORT_PAGE_KEY = "report.html"
 
 CHUNKS_PREFIX = "chunks/"
 SEGMENTS_PREFIX = "segments/"

@@ -8,7 +8,8 @@
 
 Owns the table of tiers, each entry with where it comes from, and the rules of choosing. Pure: no file, no clock, no
 machine, no network. Sizes and tiers never touch the output's bytes, so the figures need to be right to a factor, not
-to a digit. Prices are for comparing tiers; what a job cost is in its report.
+to a digit. Prices are for comparing tiers (us-east-1: On-Demand read 2026-01-19, Spot the middle of a range over zones,
+undated; query again before quoting them); what a job cost, only the bill knows.
 """
 
 from dataclasses import dataclass
@@ -64,9 +65,6 @@ class TierMachine:
     spot_usd_per_hour: float
     on_demand_usd_per_hour: float
 
-
-PRICES = "us-east-1: On-Demand read 2026-01-19; Spot the middle of a range over zones, undated"
-"""Where the prices in TIERS come from; query again before quoting them."""
 
 _MEASURED_CPU = "x264 medium at 1280×960, 25 to 27 fps on two Zen 4 cores, 2026-11"
 

@@ -74,7 +74,8 @@ class Pool(Part):
     max_vcpus: int = Field(default=128, ge=4, le=10_000)
     """Cap of the Spot environment."""
     on_demand_max_vcpus: int = Field(default=16, ge=4, le=10_000)
-    """Cap of the On-Demand environment, which catches what Spot cannot place or has interrupted too often."""
+    """Cap of the On-Demand environment, all of it at the full price. It catches what Spot cannot place, for want of
+    machines or with its cap full, or has interrupted too often."""
 
 
 class Pools(Part):

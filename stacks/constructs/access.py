@@ -88,7 +88,7 @@ ACCESS: dict[Stage, Access] = {
     ),
     Stage.ASSEMBLE: Access(
         reads=(*_RECORDS, contract.SEGMENTS_PREFIX, contract.DELIVERY_PREFIX, contract.REPORT_KEY),
-        writes=(contract.REPORT_KEY, contract.REPORT_PAGE_KEY, _receipts(Stage.ASSEMBLE)),
+        writes=(contract.REPORT_KEY, _receipts(Stage.ASSEMBLE)),
         withdraws=(Stage.EXTRACT, Stage.UPSCALE, Stage.ENCODE, Stage.ASSEMBLE),
         source=True,
         output=True,

@@ -12,9 +12,6 @@ import aws_cdk.aws_batch as batch
 
 from sr_core.contract import ExitCode
 
-MAX_RULES = 5
-MAX_ATTEMPTS = 10
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:

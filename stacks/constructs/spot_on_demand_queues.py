@@ -4,7 +4,8 @@
     on-demand queue ─────────────────────────> the same On-Demand environment       after an interruption
 
 Placement and interruption are two problems: the order in the normal queue answers the first, resubmission to the
-On-Demand queue the second. Both draw on one cap, so that it is a cap on everything paid at the full price.
+On-Demand queue the second. Batch takes the second environment also when the first is full, that is at Spot's cap. Both
+draw on one cap, so that it is a cap on everything paid at the full price.
 """
 
 from collections.abc import Sequence

@@ -51,7 +51,6 @@ TABLE = {
     ("Work", f"{JOB}/set-aside/encode/00007-ab.json"):  (".",    ".",    "w",   "w",     ".",     ".",  ".",   "."),
     ("Work", f"{JOB}/failures/00007.json"):             (".",    ".",    ".",   ".",     "rwd",   ".",  ".",   "."),
     ("Work", f"{JOB}/report.json"):                     (".",    ".",    ".",   "rw",    ".",     ".",  ".",   "."),
-    ("Work", f"{JOB}/report.html"):                     (".",    ".",    ".",   "w",     ".",     ".",  ".",   "."),
     ("Work", "elsewhere/plan.json"):                    (".",    ".",    ".",   ".",     ".",     ".",  ".",   "."),
 }  # fmt: skip
 
