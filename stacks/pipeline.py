@@ -226,9 +226,15 @@ class PipelineStack(Stack):
             ),
             Right(
                 sid="WriteResults",
-                actions=[*WRITE, *READ],
+                actions=[*WRITE, "s3:ListMultipartUploadParts", *READ],
                 resources=[f"{self._buckets.work}/{RESULTS_PREFIX}*"],
                 because="every execution writes into a folder of its own",
+            ),
+            Right(
+                sid="CountFailed",
+                actions=["s3:ListBucket"],
+                resources=[self._buckets.work],
+                conditions={"StringLike": {"s3:prefix": [f"{RESULTS_PREFIX}*"]}},
             ),
             *self._announcing(),
             *self._key_rights(),

@@ -8,6 +8,8 @@ from stacks.constructs.asl import FAILURE, State, States, fail
 EVENT_SOURCE = "sr-pipeline"
 EVENT_DONE = "Video upscaled"
 EVENT_FAILED = "Video failed"
+EVENT_BATCH_DONE = "Batch finished"
+"""Every line has had its turn, however it ended."""
 EVENT_BATCH_FAILED = "Batch failed"
 """The batch itself, say for want of a manifest. A video of a batch is announced as any other."""
 

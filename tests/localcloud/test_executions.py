@@ -88,6 +88,10 @@ def test_a_batch_of_five_in_which_one_fails(cloud: LocalCloud, clip: Path, expec
     assert results[3]["error"] == "States.TaskFailed"
     assert "InputNotFound" in results[3]["cause"]
     assert (results[5]["error"], results[5]["request"]) == ("LineNotUnderstood", "s3://a/string.mp4")
+    outcome = json.loads(execution.describe()["output"])
+    assert (outcome["failed"], outcome["and_more"]) == (2, False)
+    records = [json.loads(cloud.read(f"{outcome['results']}failed/{line}.json")) for line in (3, 5)]
+    assert [record["error"] for record in records] == ["States.TaskFailed", "LineNotUnderstood"]
     for result in results:
         if result["status"] == "SUCCEEDED":
             assert cloud.read(result["result"]["output"]) == wanted[result["request"]["input"]]

@@ -181,6 +181,15 @@ def test_a_batch_may_run_and_stop_videos(production: Assembly) -> None:
     assert not may(statements, "states:StartExecution", f"arn:aws:states:{account}:stateMachine:another")
 
 
+def test_a_batch_may_write_results_of_many_parts_and_list_nothing_else(production: Assembly) -> None:
+    # what Step Functions' documentation asks for of a map that writes its results to S3
+    statements = production.statements(ROLES["batch"])
+    for action in ("s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"):
+        assert may(statements, action, "arn:aws:s3:::Work/batches/one/manifest.json"), action
+    (listing,) = [found for found in statements if "s3:ListBucket" in as_list(found["Action"])]
+    assert as_list(listing["Condition"]["StringLike"]["s3:prefix"]) == ["batches/*"]
+
+
 def test_the_machines_role_has_no_data_and_no_compute_rights(assembly: Assembly) -> None:
     # given that a process in a container can reach the machine's role through the metadata service
     for statement in assembly.statements(ROLES["machine"]):

@@ -197,7 +197,10 @@ def test_the_sources_content_is_named_as_the_stages_name_it(video: Json, head: J
 def test_one_video_of_a_batch_may_fail_without_the_others(production: Assembly) -> None:
     batch = dict(states(production.definition("UpscaleBatch")))
     assert batch["Video"]["Catch"][0]["ErrorEquals"] == ["States.ALL"]
-    assert batch[batch["Video"]["Catch"][0]["Next"]]["End"] is True
+    assert batch["Video"]["Catch"][0]["Next"] == "RecordFailure"
+    assert batch["RecordFailure"]["Next"] == "VideoFailed"
+    assert [entry["Next"] for entry in batch["RecordFailure"]["Catch"]] == ["VideoFailed"]
+    assert batch["VideoFailed"]["End"] is True
     assert batch["Videos"]["MaxConcurrency"] == 20
     assert batch["Videos"]["ResultWriter"]["Parameters"]["Bucket"] == "Work"
 
@@ -222,8 +225,23 @@ def test_a_manifest_is_json_lines_and_a_line_that_is_no_request_fails_by_itself(
     assert batch["Videos"]["ItemProcessor"]["StartAt"] == "IsRequest"
     assert follow(batch["IsRequest"], {"request": line}) == next_state
     refused = batch["NoRequest"]
-    assert refused["Parameters"]["error"] == "LineNotUnderstood"
-    assert refused["End"] is True
+    assert refused["Parameters"]["Error"] == "LineNotUnderstood"
+    assert refused["Next"] == "RecordFailure"
+
+
+def test_a_batch_tells_how_many_of_its_videos_failed(production: Assembly) -> None:
+    # given that it succeeds even if all of them fail
+    batch = dict(states(production.definition("UpscaleBatch")))
+    assert batch["Videos"]["Next"] == "CountFailed"
+    assert batch["CountFailed"]["Parameters"]["Prefix.$"] == "States.Format('batches/{}/failed/', $$.Execution.Name)"
+    (entry,) = batch["Announce"]["Parameters"]["Entries"]
+    assert entry["DetailType"] == batch["Notify"]["Parameters"]["Subject"] == "Batch finished"
+    assert entry["Detail"] == batch["Notify"]["Parameters"]["Message"]
+    assert entry["Detail"]["failed.$"] == "$.failed.count"
+    assert entry["Detail"]["results.$"] == "States.Format('s3://Work/batches/{}/', $$.Execution.Name)"
+    for name in ("CountFailed", "Announce", "Notify"):
+        (caught,) = batch[name]["Catch"]
+        assert caught["Next"] in (batch[name]["Next"], "Uncounted"), "no deafness makes a finished batch fail"
 
 
 @pytest.mark.parametrize("failure", ["ManifestMissing", "BatchFailed"])
