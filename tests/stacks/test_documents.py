@@ -7,8 +7,10 @@ import pytest
 
 from sr_core.throughput import TIERS
 from stacks.config import load_config
+from stacks.constructs.announcements import EVENT_BATCH_DONE, EVENT_BATCH_FAILED, EVENT_DONE, EVENT_FAILED
 
 from .conftest import ROOT
+from .reading import Assembly
 
 DOCUMENTS = [ROOT / "docs" / name for name in ("tradeoffs.md", "deploy.md", "images.md")]
 CHOICES = (
@@ -77,3 +79,21 @@ def test_the_quotas_to_ask_for_are_the_caps_of_the_configs(column: int, example:
     ]
     rows = re.findall(r"^ *\| .* \| L-\w{8} \|.*$", (ROOT / "docs" / "deploy.md").read_text(), flags=re.MULTILINE)
     assert [int(row.split("|")[column + 1]) for row in rows] == caps
+
+
+def test_what_deploying_is_said_to_make_is_what_it_makes(assemblies: dict[str, Assembly]) -> None:
+    # given NAME in the document, which stands for the config's name
+    text = (ROOT / "docs" / "deploy.md").read_text()
+    stacks = re.findall(r"^    NAME-(\w+)", text, flags=re.MULTILINE)
+    for example, assembly in assemblies.items():
+        name = load_config(f"config/{example}.yaml", root=ROOT).name
+        made = [path.name.removesuffix(".template.json") for path in assembly.folder.glob("*.template.json")]
+        assert sorted(made) == sorted(f"{name}-{stack}" for stack in stacks)
+        assert assembly.one("Logs::LogGroup", "JobLogs").properties["LogGroupName"] == f"/{name}/jobs"
+    assert "`aws logs tail /NAME/jobs --follow`" in text
+
+
+def test_every_event_that_is_announced_is_in_the_document() -> None:
+    text = (ROOT / "docs" / "deploy.md").read_text()
+    for event in (EVENT_DONE, EVENT_FAILED, EVENT_BATCH_DONE, EVENT_BATCH_FAILED):
+        assert f"`{event}`" in text
