@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,10 +13,8 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def to_json(self) -> bytes:
-        """Canonical JSON: sorted keys, no spaces, UTF-8, one trailing newline."""
-        return (
-            json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
-        ).encode()
+        """See `canonical_json`."""
+        return canonical_json(self.model_dump(mode="json"))
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Self:
@@ -26,3 +24,8 @@ class Model(BaseModel):
     def digest(self) -> str:
         """sha256 (hex) of the canonical JSON."""
         return hashlib.sha256(self.to_json()).hexdigest()
+
+
+def canonical_json(value: Any) -> bytes:
+    """Sorted keys, no spaces, UTF-8, one trailing newline."""
+    return (json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n").encode()

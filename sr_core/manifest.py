@@ -13,12 +13,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from sr_core import layout
-from sr_core.contract import CHUNKS_KEY, PLAN_KEY, REQUEST_KEY, ROUTE_KEY, TIMESTAMPS_KEY, Stage
+from sr_core.contract import CHUNKS_KEY, PLAN_KEY, REPORT_KEY, REQUEST_KEY, ROUTE_KEY, TIMESTAMPS_KEY, Stage
 from sr_core.errors import DamagedData, InputError, IntegrityError
-from sr_core.storage import ObjectNotFound, Store
+from sr_core.storage import ObjectNotFound, Store, is_published
 from sr_core.storage.keys import is_key
 from sr_core.timestamps import FrameTable
-from sr_core.types import Plan, Receipt, Request
+from sr_core.types import Plan, Receipt, Report, Request
 
 _READS_AT_ONCE = 8
 """Requests for receipts that are under way together: a film has thousands, and each waits for an answer from S3."""
@@ -71,6 +71,14 @@ class Manifest:
         route = {"tier": plan.tier, "segment_codec": plan.segment_codec, "chunk_count": len(plan.chunks)}
         self.store.put_bytes(ROUTE_KEY, json.dumps(route).encode())
         self.store.put_bytes(CHUNKS_KEY, json.dumps([{"chunk": chunk.index} for chunk in plan.chunks]).encode())
+
+    def report_if_published(self, output: str) -> Report | None:
+        """The report, if what lies at `output` is what it speaks of: then this very job has put it there."""
+        try:
+            report = Report.from_json(self.store.get_bytes(REPORT_KEY))
+        except (ObjectNotFound, ValueError):
+            return None
+        return report if is_published(output, sha256=report.sha256) else None
 
     def frames(self) -> FrameTable:
         """Raises IntegrityError when the record of the source's frames is gone or damaged."""

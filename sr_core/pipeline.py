@@ -8,7 +8,7 @@ goes on where it stopped, however it stopped.
 
 from pathlib import Path
 
-from sr_core.contract import REPORT_KEY, REQUEST_KEY
+from sr_core.contract import REQUEST_KEY
 from sr_core.delivery import container_for
 from sr_core.errors import DamagedData, InputError
 from sr_core.interruption import Interruption
@@ -21,7 +21,7 @@ from sr_core.stages.assemble import assemble
 from sr_core.stages.encode import encode
 from sr_core.stages.extract import extract
 from sr_core.stages.upscale import upscale
-from sr_core.storage import ObjectNotFound, check_publishable, is_published, is_same_place, open_store
+from sr_core.storage import check_publishable, is_same_place, open_store
 from sr_core.types import Report, Settings
 
 
@@ -57,22 +57,23 @@ def run_local(
     request, weights = make_request(source, output, settings)
     with job_folder(work_dir, request.job_id) as (folder, scratch):
         manifest = Manifest(open_store(str(folder)))
-        report = _report_of_finished(manifest, output)
+        # It may have published and been stopped before it could clean up.
+        report = manifest.report_if_published(output)
         if report is None:
             blocked = blocked or _why_not_publishable(output, overwrite)  # another run may just have finished
             if blocked:
                 raise blocked
             if weights is not None and request.model is not None:
                 manifest.store.put(model_key(request.model.sha256), weights, sha256=request.model.sha256)
+            request = request.model_copy(update={"overwrite": overwrite})
             manifest.store.put_bytes(REQUEST_KEY, request.to_json())
-            report = _run_stages(manifest, scratch, overwrite, chunk_segments, progress, interruption)
+            report = _run_stages(manifest, scratch, chunk_segments, progress, interruption)
     return report
 
 
 def _run_stages(
     manifest: Manifest,
     scratch: Path,
-    overwrite: bool,
     chunk_segments: int | None,
     progress: Progress,
     interruption: Interruption,
@@ -91,9 +92,7 @@ def _run_stages(
             for chunk in plan.chunks:
                 upscale(manifest, chunk.index, scratch=scratch, progress=progress, interruption=interruption)
                 encode(manifest, chunk.index, scratch=scratch, progress=progress, interruption=interruption)
-            return assemble(
-                manifest, scratch=scratch, overwrite=overwrite, progress=progress, interruption=interruption
-            )
+            return assemble(manifest, scratch=scratch, progress=progress, interruption=interruption)
         except DamagedData as error:
             # What was damaged is set aside by now; the stages do it again, each once.
             if error.key in redone:
@@ -107,12 +106,3 @@ def _why_not_publishable(output: str, overwrite: bool) -> InputError | None:
     except InputError as error:
         return error
     return None
-
-
-def _report_of_finished(manifest: Manifest, output: str) -> Report | None:
-    """The report, if this very job has published `output` already and was stopped before it could clean up."""
-    try:
-        report = Report.from_json(manifest.store.get_bytes(REPORT_KEY))
-    except (ObjectNotFound, ValueError):
-        return None
-    return report if is_published(output, sha256=report.sha256) else None

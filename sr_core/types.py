@@ -4,6 +4,7 @@ Every model is frozen and refuses unknown fields; its JSON form is what lies in 
 frame ranges are half-open, rates and times rational. Nothing here reads a file or makes a decision.
 """
 
+import hashlib
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -11,6 +12,7 @@ from pydantic import Field, model_validator
 from sr_core.contract import CONTRACT_VERSION, Stage
 from sr_core.errors import InputError
 from sr_core.frozen import Model as Model
+from sr_core.frozen import canonical_json
 from sr_core.media import ColorInfo as ColorInfo
 from sr_core.media import StreamInfo as StreamInfo
 from sr_core.media import VideoInfo as VideoInfo
@@ -100,6 +102,12 @@ class Request(Model):
     settings: Settings = Settings()
     model: ModelSpec | None = None
     """None where the submitter only knows the name; extract then looks it up in the catalogue."""
+    overwrite: bool = False
+    """Whether an output that is not this job's own is replaced. It does not make the job another one."""
+
+    def digest(self) -> str:
+        """sha256 (hex) of the canonical JSON, `overwrite` left out."""
+        return hashlib.sha256(canonical_json(self.model_dump(mode="json", exclude={"overwrite"}))).hexdigest()
 
     @property
     def job_id(self) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sr_core.types import ColorInfo, ModelSpec, Request, Settings, VideoInfo
+from sr_core.types import ColorInfo, ModelSpec, Report, Request, Settings, VideoInfo
 from sr_core.video.formats import HANDLED
 from sr_core.video.frames import Planes
 
@@ -52,6 +52,23 @@ def model(**changes: Any) -> ModelSpec:
 def request(settings: Settings | None = None, **changes: Any) -> Request:
     values: dict[str, Any] = {"input": "in.mp4", "input_version": "sha256:1", "output": "out.mp4"}
     return Request(**{**values, "settings": settings or Settings(), **changes})
+
+
+def report(**changes: Any) -> Report:
+    values: dict[str, Any] = {
+        "output": "out.mp4",
+        "size_bytes": 8,
+        "sha256": "0" * 64,
+        "frame_count": 250,
+        "width_px": 640,
+        "height_px": 480,
+        "segment_count": 3,
+        "upscale_seconds": 1.0,
+        "model_seconds": 1.0,
+        "assemble_seconds": 1.0,
+        "warnings": (),
+    }
+    return Report(**{**values, **changes})
 
 
 def grey(width_px: int, height_px: int) -> Planes:

@@ -140,7 +140,7 @@ def test_bf16_is_refused_where_the_gpu_would_emulate_it() -> None:
 
 
 def test_the_job_id_follows_content_settings_and_network_but_nothing_else() -> None:
-    same = [builders.request(), builders.request()]
+    same = [builders.request(), builders.request(overwrite=True)]
     other = [
         builders.request(input_version="sha256:2"),
         builders.request(Settings(crf=20)),

@@ -11,7 +11,7 @@ from sr_core.interruption import Interruption
 from sr_core.manifest import Manifest
 from sr_core.models.catalogue import file_digest
 from sr_core.progress import Progress, silent
-from sr_core.storage import fetch_source, publish
+from sr_core.storage import OutputExists, fetch_source, publish
 from sr_core.types import Plan, Receipt, Report, Segment
 from sr_core.video.source import join_and_verify
 
@@ -28,18 +28,17 @@ def assemble(
     manifest: Manifest,
     *,
     scratch: Path,
-    overwrite: bool = True,
     progress: Progress = silent,
     interruption: Interruption | None = None,
 ) -> Report:
     """Publishes the result, verified, and leaves the report in the job folder.
 
-    Args:
-        overwrite: whether a file that is in the way is replaced. It is checked when the job is submitted, too.
+    What lies there is replaced where the request says so or this job itself has put it there; extract has looked, too.
 
     Raises:
         MissingSegments: some are not done, or their data is gone or damaged; they are set aside and can be done again.
         IntegrityError: the finished file does not hold what was promised.
+        OutputExists: another's result came there meanwhile. This job's own is made again from its segments.
         InputError: the output cannot be published.
     """
     started = time.monotonic()
@@ -59,9 +58,14 @@ def assemble(
         )
         report = _report(manifest, plan, receipts, request.output, path, warnings, started)
         interruption.check()
+        replaces = request.overwrite or manifest.report_if_published(request.output) is not None
         # Before publishing, so that whoever finds the output there can tell whether this job put it there.
         manifest.store.put_bytes(REPORT_KEY, report.to_json())
-        publish(path, request.output, overwrite=overwrite)
+        try:
+            publish(path, request.output, overwrite=replaces, job=request.digest())
+        except OutputExists:
+            if manifest.report_if_published(request.output) is None:  # else another worker of this job was first
+                raise
     finally:
         path.unlink(missing_ok=True)
     return report

@@ -13,7 +13,7 @@ from sr_core.model_files import find
 from sr_core.planning import is_deinterlaced, make_plan
 from sr_core.progress import Progress, silent
 from sr_core.stages.commit import commit
-from sr_core.storage import fetch_source
+from sr_core.storage import check_publishable, fetch_source
 from sr_core.types import ModelSpec, Plan, Request, Tier, Timing, VideoInfo
 from sr_core.video.formats import target_of
 from sr_core.video.scan import Scan
@@ -32,15 +32,20 @@ def extract(
 ) -> Plan:
     """Makes the plan, unless there is one, and the chunk files that are missing.
 
+    Before anything else it makes sure that the result can be published, and would replace nothing that it may not.
+
     Args:
         scratch: a folder for temporary files.
         tier, chunk_segments: see `make_plan`; without effect when there is a plan.
 
-    Raises InputError when the source cannot be upscaled, and whatever a store raises.
+    Raises OutputExists, InputError when the source cannot be upscaled or the output cannot be written, and whatever a
+    store raises.
     """
     interruption = interruption or Interruption()
     request = manifest.request()
     container_for(request.output, request.settings.codec)
+    replaces = request.overwrite or manifest.report_if_published(request.output) is not None
+    check_publishable(request.output, overwrite=replaces, job=request.digest())
     plan = manifest.plan_if_made()
     if plan is not None and _is_done(manifest, plan):
         manifest.write_route(plan)

@@ -6,7 +6,7 @@ A store keeps whole objects under keys such as ``segments/00012-5d41….mkv``. I
 Sources and results lie outside of job folders and have functions of their own.
 """
 
-from sr_core.storage.base import ObjectInfo, ObjectNotFound, Store
+from sr_core.storage.base import ObjectInfo, ObjectNotFound, OutputExists, Store
 from sr_core.storage.files import check_publishable, fetch_source, is_published, is_same_place, publish, source_version
 from sr_core.storage.host_cache import fetch_shared
 from sr_core.storage.open import open_store
@@ -14,6 +14,7 @@ from sr_core.storage.open import open_store
 __all__ = [
     "ObjectInfo",
     "ObjectNotFound",
+    "OutputExists",
     "Store",
     "check_publishable",
     "fetch_shared",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sr_core.errors import SrError
+from sr_core.errors import InputError, SrError
 
 
 class ObjectNotFound(SrError):
@@ -14,6 +14,10 @@ class ObjectNotFound(SrError):
     def __init__(self, key: str, uri: str) -> None:
         super().__init__(f"{uri}/{key} does not exist")
         self.key = key
+
+
+class OutputExists(InputError):
+    """There is something where a result is to be published, and it may not be replaced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

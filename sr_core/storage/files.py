@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from sr_core.errors import InputError
-from sr_core.storage.base import ObjectNotFound
+from sr_core.storage.base import ObjectNotFound, OutputExists
 from sr_core.storage.disk import (
     NO_HARD_LINKS,
     copied,
@@ -28,7 +28,8 @@ from sr_core.storage.host_cache import HostCache
 from sr_core.storage.open import is_s3, local_path, parse_s3_uri
 
 if TYPE_CHECKING:
-    from sr_core.storage.s3_bucket import S3Bucket, S3Object
+    from sr_core.storage.s3_bucket import S3Bucket
+    from sr_core.storage.s3_object import S3Object
 
 _SOURCE_STEM = "source"
 _MAX_SUFFIX_LENGTH = 16
@@ -95,35 +96,43 @@ def fetch_source(uri: str, folder: Path, *, version: str | None = None) -> Path:
     return target
 
 
-def check_publishable(uri: str, *, overwrite: bool) -> None:
+def check_publishable(uri: str, *, overwrite: bool, job: str | None = None) -> None:
     """Raises InputError if `publish` could not succeed as things are: before the work, not after it.
 
     It tries: a temporary file in the folder, or a multipart upload to the key that is aborted at once.
     """
     if is_s3(uri):
         bucket, key = _in_s3(uri)
-        if not overwrite and bucket.head(key) is not None:
-            raise _exists(uri)
+        if not overwrite:
+            _own_result(bucket, key, uri, job=job, overwrite=False)
         bucket.check_writable(key)
         return
-    target = _target_path(uri, overwrite=overwrite)
+    target = _target_path(uri, overwrite=overwrite, job=job)
     with disk_errors(target.parent), partial_file(target.parent):
         pass
 
 
-def publish(path: Path, uri: str, *, overwrite: bool) -> None:
+def publish(path: Path, uri: str, *, overwrite: bool, job: str | None = None) -> None:
     """Puts a copy of the file at `path` at `uri`: entirely or not at all, and it stays if the power fails then.
 
     Without `overwrite` nothing that is there is replaced, whoever else publishes at the same time.
 
-    Raises InputError (there is something, the folder is missing or not writable) and HostCapacity (the disk is full).
+    Args:
+        job: id of the job that made the file. An object in S3 bears it, and what the same job published before is
+            replaced by it in any case, or left as it is where it is the same. A file on disk bears no such mark.
+
+    Raises OutputExists, InputError (the folder is missing or not writable) and HostCapacity (the disk is full).
     """
     if is_s3(uri):
         bucket, key = _in_s3(uri)
-        if not bucket.upload(key, path, only_if_free=not overwrite):
-            raise _exists(uri)
+        own = _own_result(bucket, key, uri, job=job, overwrite=overwrite)
+        with disk_errors(path), path.open("rb") as file:
+            if own is not None and own.sha256 == sha256_of(file):
+                return
+        if not bucket.upload(key, path, only_if_free=not overwrite and own is None, job=job):
+            raise _exists(uri, job)
         return
-    target = _target_path(uri, overwrite=overwrite)
+    target = _target_path(uri, overwrite=overwrite, job=job)
     with disk_errors(path):
         source = path.open("rb")
     with source, disk_errors(target), partial_file(target.parent) as file:
@@ -134,7 +143,7 @@ def publish(path: Path, uri: str, *, overwrite: bool) -> None:
             try:
                 _place_new(Path(file.name), target)
             except FileExistsError:
-                raise _exists(uri) from None
+                raise _exists(uri, job) from None
         settle_folder(target.parent)
 
 
@@ -199,6 +208,16 @@ def _version(found: "S3Object") -> str:
     return f"etag:{found.etag}:{found.size_bytes}" if found.version_id is None else f"{_VERSION_ID}{found.version_id}"
 
 
+def _own_result(bucket: "S3Bucket", key: str, uri: str, *, job: str | None, overwrite: bool) -> "S3Object | None":
+    """What `job` has published at `uri` before. Raises OutputExists where something else may not be replaced."""
+    found = bucket.head(key)
+    if found is None or (job is not None and found.job == job):
+        return found
+    if not overwrite:
+        raise _exists(uri, job)
+    return None
+
+
 def _suffix(key: str) -> str:
     suffix = PurePosixPath(key).suffix
     return suffix if suffix[1:].isalnum() and suffix.isascii() and len(suffix) <= _MAX_SUFFIX_LENGTH else ""
@@ -213,7 +232,7 @@ def _in_s3(uri: str) -> tuple["S3Bucket", str]:
     return S3Bucket(name), key
 
 
-def _target_path(uri: str, *, overwrite: bool) -> Path:
+def _target_path(uri: str, *, overwrite: bool, job: str | None) -> Path:
     target = local_path(uri)
     with disk_errors(target):
         if target.is_dir() or uri.endswith("/"):
@@ -221,7 +240,7 @@ def _target_path(uri: str, *, overwrite: bool) -> Path:
         if not target.parent.is_dir():
             raise InputError(f"{target.parent} is not a folder; create it first")
         if not overwrite and os.path.lexists(target):
-            raise _exists(uri)
+            raise _exists(uri, job)
     return target
 
 
@@ -245,5 +264,10 @@ def _changed(uri: str) -> InputError:
     return InputError(f"{uri} has changed since the job was requested; start a new job for it")
 
 
-def _exists(uri: str) -> InputError:
-    return InputError(f"{uri} exists; add --overwrite or choose another output")
+def _exists(uri: str, job: str | None = None) -> OutputExists:
+    if job is None:
+        return OutputExists(f"{uri} exists; add --overwrite or choose another output")
+    return OutputExists(
+        f"{uri} exists and was not made by this job; choose another output, or have it replaced (--overwrite, "
+        'or "overwrite": true in an execution\'s input)'
+    )

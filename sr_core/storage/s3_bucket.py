@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -34,6 +33,7 @@ from sr_core.errors import InputError, IntegrityError, TransientError
 from sr_core.storage.disk import disk_errors
 from sr_core.storage.parts import Part, checksum_of, cut
 from sr_core.storage.s3_errors import error_code, s3_errors
+from sr_core.storage.s3_object import META_JOB, META_SHA256, META_WRITE, S3Object
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -51,26 +51,6 @@ _CONFLICT_WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 
 _Options = dict[str, Any]
 """Keyword arguments of the SDK's operations."""
-
-_META_SHA256 = "sha256"
-_META_WRITE = "write-id"
-"""Names one call of `write` or `upload`: a writer whose answer was lost can tell its own object from another's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class S3Object:
-    """What S3 says of an object."""
-
-    size_bytes: int
-    etag: str
-    version_id: str | None
-    """None in a bucket without versions."""
-    metadata: dict[str, str]
-
-    @property
-    def sha256(self) -> str | None:
-        """Of the content, in hex, as `upload` and `write` state it; None for what others have stored."""
-        return self.metadata.get(_META_SHA256)
 
 
 class S3Bucket:
@@ -171,8 +151,10 @@ class S3Bucket:
 
         return self._store(key, whole.hexdigest(), send, only_if_free=only_if_free)
 
-    def upload(self, key: str, path: Path, *, sha256: str | None = None, only_if_free: bool = False) -> bool:
-        """Stores a file; with `only_if_free` not over another object. Returns whether it did.
+    def upload(
+        self, key: str, path: Path, *, sha256: str | None = None, only_if_free: bool = False, job: str | None = None
+    ) -> bool:
+        """Stores a file, as made by `job`; with `only_if_free` not over another object. Returns whether it did.
 
         Raises IntegrityError when the bytes are not those of `sha256` (hex), or change while they are sent.
         """
@@ -190,7 +172,7 @@ class S3Bucket:
                     data = parts[0].read(file) if parts else b""
                     self._put(key, data, bytes.fromhex(whole), described, condition)
 
-            return self._store(key, whole, send, only_if_free=only_if_free)
+            return self._store(key, whole, send, only_if_free=only_if_free, job=job)
 
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Keys, in the order of their UTF-8 bytes, and sizes in bytes."""
@@ -204,11 +186,19 @@ class S3Bucket:
         with s3_errors(self._name, key):
             self._client.delete_object(Bucket=self._name, Key=key)
 
-    def _store(self, key: str, sha256: str, send: Callable[[_Options, _Options], None], *, only_if_free: bool) -> bool:
+    def _store(
+        self,
+        key: str,
+        sha256: str,
+        send: Callable[[_Options, _Options], None],
+        *,
+        only_if_free: bool,
+        job: str | None = None,
+    ) -> bool:
         """Calls `send` with the description and the condition of the object to be, until S3 has decided."""
         write_id = uuid.uuid4().hex
         described: _Options = {
-            "Metadata": {_META_SHA256: sha256, _META_WRITE: write_id},
+            "Metadata": {META_SHA256: sha256, META_WRITE: write_id} | ({META_JOB: job} if job else {}),
             "ContentType": mimetypes.guess_type(key)[0] or "application/octet-stream",
         }
         condition: _Options = {"IfNoneMatch": "*"} if only_if_free else {}
@@ -222,7 +212,7 @@ class S3Bucket:
                     if code in ("PreconditionFailed", "NoSuchUpload"):
                         # The SDK repeats a request whose answer was lost: the object in the way may be this one.
                         found = self.head(key)
-                        if found is not None and found.metadata.get(_META_WRITE) == write_id:
+                        if found is not None and found.metadata.get(META_WRITE) == write_id:
                             return True
                         if code == "PreconditionFailed":
                             return False

@@ -1,7 +1,8 @@
 """The first states of `UpscaleVideo`: from an execution's input to a job id and a request.json.
 
 Refuses what cannot be before anything is paid for: an address outside the configured buckets, an input that is not
-there. The job's id is a hash of what makes it the job it is, so the same request resumes the same job. Pure.
+there. What lies at the output is for extract to look at, which knows whose it is. The job's id is a hash of what makes
+it the job it is, so the same request resumes the same job. Pure.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,11 @@ from stacks.constructs.asl import (
     starts_with_any,
 )
 
-DEFAULT_OUTPUT_NAME = "upscaled.mp4"
+OUTPUT_NAME = "upscaled.mp4"
+"""The default, below the source's key."""
+OUTPUT_NAME_OF_OTHER = "upscaled.{}.mp4"
+"""The same for a source in another bucket than this deployment's own: with that bucket's name. So no two sources share
+a default output: the name tells the bucket, and what stands before it the key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +59,14 @@ def refused(name: str, cause: str) -> State:
 
 def accept(places: Places, limits: Limits, *, next_state: str) -> States:
     """From an execution's input to a job id and a request.json; refuses before anything is paid for."""
+    beside_key = f"s3://{places.outputs[0]}/{{}}"
     return {
         "Start": pass_to(
-            "Defaults", {"given.$": "$", "defaults": {"input": "", "output": "", "settings": {}, "critical": False}}
+            "Defaults",
+            {
+                "given.$": "$",
+                "defaults": {"input": "", "output": "", "settings": {}, "critical": False, "overwrite": False},
+            },
         ),
         "Defaults": pass_to("InputAllowed", {"request.$": "States.JsonMerge($.defaults, $.given, false)"}),
         "InputAllowed": choice(
@@ -113,11 +123,18 @@ def accept(places: Places, limits: Limits, *, next_state: str) -> States:
             at="$.job",
         ),
         "HasOutput": choice(
-            {"Variable": "$.request.output", "StringEquals": "", "Next": "DefaultOutput"}, otherwise="GivenOutput"
+            {"Variable": "$.request.output", "StringEquals": "", "Next": "IsOwnInput"}, otherwise="GivenOutput"
+        ),
+        "IsOwnInput": choice(
+            {"Variable": "$.source.bucket", "StringEquals": places.inputs[0], "Next": "DefaultOutput"},
+            otherwise="DefaultOutputNamingBucket",
         ),
         "DefaultOutput": pass_to(
+            "Locate", {"uri.$": f"States.Format('{beside_key}/{OUTPUT_NAME}', $.source.key)"}, at="$.target"
+        ),
+        "DefaultOutputNamingBucket": pass_to(
             "Locate",
-            {"uri.$": f"States.Format('s3://{places.outputs[0]}/{{}}/{DEFAULT_OUTPUT_NAME}', $.source.key)"},
+            {"uri.$": f"States.Format('{beside_key}/{OUTPUT_NAME_OF_OTHER}', $.source.key, $.source.bucket)"},
             at="$.target",
         ),
         "GivenOutput": pass_to("Locate", {"uri.$": "$.request.output"}, at="$.target"),
@@ -142,6 +159,7 @@ def accept(places: Places, limits: Limits, *, next_state: str) -> States:
                     "input_version.$": "$.version.name",
                     "output.$": "$.target.uri",
                     "settings.$": "$.request.settings",
+                    "overwrite.$": "$.request.overwrite",
                 },
             },
             next_state="Critical",

@@ -33,7 +33,7 @@ class Access:
     weights: bool = False
     """Whether the models bucket may be read."""
     output: bool = False
-    """Whether the output buckets may be written."""
+    """Whether results may be published, and whose lies there be seen. To try it takes the same rights as to do it."""
 
     def read_paths(self) -> tuple[str, ...]:
         """Everything readable in a job folder."""
@@ -58,7 +58,14 @@ def _receipts(stage: Stage) -> str:
 
 ACCESS: dict[Stage, Access] = {
     Stage.EXTRACT: Access(
-        reads=(*_RECORDS, contract.ROUTE_KEY, contract.CHUNKS_KEY, contract.CHUNKS_PREFIX, contract.MODELS_PREFIX),
+        reads=(
+            *_RECORDS,
+            contract.ROUTE_KEY,
+            contract.CHUNKS_KEY,
+            contract.CHUNKS_PREFIX,
+            contract.MODELS_PREFIX,
+            contract.REPORT_KEY,
+        ),
         writes=(
             contract.PLAN_KEY,
             contract.TIMESTAMPS_KEY,
@@ -72,6 +79,7 @@ ACCESS: dict[Stage, Access] = {
         withdraws=(Stage.EXTRACT,),
         source=True,
         weights=True,
+        output=True,
     ),
     Stage.UPSCALE: Access(
         reads=(*_RECORDS, contract.CHUNKS_PREFIX, contract.MODELS_PREFIX, contract.SEGMENTS_PREFIX),
@@ -154,8 +162,10 @@ def rights(access: Access, buckets: BucketArns) -> list[Right]:
         granted.append(Right(sid="ReadWeights", actions=READ, resources=everything([buckets.models]), because=OBJECTS))
         granted.append(Right(sid="FindWeights", actions=["s3:ListBucket"], resources=[buckets.models]))
     if access.output:
-        # Reading it back is part of publishing: the result is checked where it lies.
+        # What lies there says which job made it; only that job's own is replaced.
         granted.append(
             Right(sid="PublishOutput", actions=[*WRITE, *READ], resources=everything(buckets.outputs), because=OBJECTS)
         )
+        # Who may not list is told 403 of a missing object, and could not see that the output's place is free.
+        granted.append(Right(sid="FindOutput", actions=["s3:ListBucket"], resources=list(buckets.outputs)))
     return granted

@@ -2,8 +2,9 @@
 
 The settings are those of the sidecar ``<key>.json``, put there before the video; without one, the defaults. S3 may
 announce an upload twice: the execution's name is made of the upload's sequence number, so the second start is refused
-and that is well. Nobody waits for this execution, so what it cannot start is announced as a failed video is. Pure, like
-`video_workflow`. Input: the event of S3.
+and that is well. Another upload of the same key replaces the result of the former one (decision 0840). Nobody waits for
+this execution, so what it cannot start is announced as a failed video is. Pure, like `video_workflow`. Input: the event
+of S3.
 """
 
 from stacks.constructs.announcements import announce_failure
@@ -58,6 +59,7 @@ def upload_workflow(*, video_workflow_arn: str, topic: str) -> State:
                     "Input": {
                         "input.$": f"States.Format('s3://{{}}/{{}}', {bucket}, {key})",
                         "settings.$": "$.sidecar.settings",
+                        "overwrite": True,
                         "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID.$": "$$.Execution.Id",
                     },
                 },

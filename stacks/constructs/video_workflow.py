@@ -8,7 +8,7 @@
     Announce (EventBridge, SNS)            any failure -> AnnounceFailure -> Failed, with its name and cause
 
 Pure: names in, Amazon States Language out. Input of an execution: ``{"input": "s3://…", "output": "s3://…",
-"settings": {…}, "critical": false}``; everything but ``input`` has a default.
+"settings": {…}, "critical": false, "overwrite": false}``; everything but ``input`` has a default.
 """
 
 from sr_core import contract

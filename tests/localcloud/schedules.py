@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from sr_core.contract import Stage
 
-RANDOM_COUNT = 52
+RANDOM_COUNT = 48
 
 _WRITES = {
-    Stage.EXTRACT: 8,  # timestamps, plan; chunk and receipt, twice; route, chunks
+    Stage.EXTRACT: 10,  # upload to the output begun, aborted; timestamps, plan; chunk and receipt, twice; route, chunks
     Stage.UPSCALE: 4,  # segment and receipt, twice
     Stage.ENCODE: 4,
     Stage.ASSEMBLE: 2,  # report, output

@@ -50,8 +50,8 @@ def test_without_notice_the_segment_in_hand_is_lost_and_not_a_frame_more(
 
 def test_a_machine_takes_all_its_jobs_with_it(cloud: LocalCloud, runs: Runs) -> None:
     # Given two videos that are extracted at once, on one machine if they meet, which goes while both are at it
-    first = runs.start("vanish:extract@after-1")
-    second = Runs(cloud, runs.clip, runs.expected).start("vanish:extract@after-1")
+    first = runs.start("vanish:extract@after-3")
+    second = Runs(cloud, runs.clip, runs.expected).start("vanish:extract@after-3")
 
     for run in (first, second):
         run.execution.wait()

@@ -43,6 +43,7 @@ def take_away(cloud: LocalCloud) -> Iterator[TakeAway]:
     [
         (Stage.UPSCALE, "WriteJobFolder", "s3:PutObject"),
         (Stage.EXTRACT, "ListJobFolder", "s3:ListBucket"),
+        (Stage.EXTRACT, "PublishOutput", "s3:GetObject"),
     ],
 )
 def test_without_a_right_the_job_is_refused_and_ends_at_once(

@@ -28,7 +28,7 @@ ROLES = {
 TABLE = {
     ("Input", "films/one.mp4"):                         ("r",    ".",    ".",   "r",     "r",     "r",  ".",   "."),
     ("Input", "films/one.mp4.json"):                    ("r",    ".",    ".",   "r",     "r",     "r",  "r",   "."),
-    ("Output", "films/one.mp4"):                        (".",    ".",    ".",   "rw",    ".",     ".",  ".",   "."),
+    ("Output", "films/one.mp4"):                        ("rw",   ".",    ".",   "rw",    ".",     ".",  ".",   "."),
     ("Models", "net.safetensors"):                      ("r",    "r",    ".",   ".",     ".",     ".",  ".",   "."),
     ("Logs", "access/input/1"):                         (".",    ".",    ".",   ".",     ".",     ".",  ".",   "."),
     ("another-bucket", "films/one.mp4"):                (".",    ".",    ".",   ".",     ".",     ".",  ".",   "."),
@@ -50,7 +50,7 @@ TABLE = {
     ("Work", f"{JOB}/set-aside/upscale/00007-ab.json"): (".",    "w",    "w",   "w",     ".",     ".",  ".",   "."),
     ("Work", f"{JOB}/set-aside/encode/00007-ab.json"):  (".",    ".",    "w",   "w",     ".",     ".",  ".",   "."),
     ("Work", f"{JOB}/failures/00007.json"):             (".",    ".",    ".",   ".",     "rwd",   ".",  ".",   "."),
-    ("Work", f"{JOB}/report.json"):                     (".",    ".",    ".",   "rw",    ".",     ".",  ".",   "."),
+    ("Work", f"{JOB}/report.json"):                     ("r",    ".",    ".",   "rw",    ".",     ".",  ".",   "."),
     ("Work", "elsewhere/plan.json"):                    (".",    ".",    ".",   ".",     ".",     ".",  ".",   "."),
 }  # fmt: skip
 
@@ -118,7 +118,10 @@ def test_other_buckets_are_open_only_where_the_config_says_so(assemblies: dict[s
     archive, delivery = "arn:aws:s3:::example-archive/a.mp4", "arn:aws:s3:::example-delivery/a.mp4"
     assert may(isolated.statements(ROLES["extract"]), READ, archive)
     assert may(isolated.statements(ROLES["assemble"]), WRITE, delivery)
-    assert not may(isolated.statements(ROLES["extract"]), READ, delivery)
+    assert not may(isolated.statements(ROLES["upscale"]), READ, delivery)
+    for stage in ("extract", "assemble"):
+        # without the right to list, a place that is free looks like one that may not be seen
+        assert may(isolated.statements(ROLES[stage]), "s3:ListBucket", "arn:aws:s3:::example-delivery"), stage
     assert not may(isolated.statements(ROLES["assemble"]), WRITE, archive)
 
 

@@ -179,6 +179,26 @@ def test_outputs_lie_in_configured_buckets_only(video: Json, address: str, accep
     assert following == ("SourceSplit" if accepted else "OutputNotAllowed")
 
 
+def test_no_two_sources_share_a_default_output(assemblies: dict[str, Assembly]) -> None:
+    # Given a deployment that reads another bucket, too
+    video = dict(states(assemblies["isolated"].definition("UpscaleVideo")))
+    assert follow(video["HasOutput"], {"request": {"output": ""}}) == "IsOwnInput"
+
+    def form(bucket: str) -> str:
+        state = video[follow(video["IsOwnInput"], {"source": {"bucket": bucket, "key": "tape1.mov"}})]
+        return str(state["Parameters"]["uri.$"])
+
+    # Then the name of a result tells another bucket than its own, and all before it is the source's key
+    assert form("Input") == "States.Format('s3://Output/{}/upscaled.mp4', $.source.key)"
+    assert form("example-archive") == "States.Format('s3://Output/{}/upscaled.{}.mp4', $.source.key, $.source.bucket)"
+
+
+def test_whether_an_output_is_replaced_is_said_by_the_execution_and_does_not_make_another_job(video: Json) -> None:
+    assert video["Start"]["Parameters"]["defaults"]["overwrite"] is False
+    assert video["WriteRequest"]["Parameters"]["Body"]["overwrite.$"] == "$.request.overwrite"
+    assert "overwrite" not in video["Identify"]["Parameters"]["id.$"]
+
+
 @pytest.mark.parametrize(
     ("head", "by"),
     [
@@ -300,6 +320,11 @@ def test_an_upload_that_is_announced_twice_starts_one_video(production: Assembly
     assert "$.detail.object.sequencer" in upload["StartVideo"]["Parameters"]["Name.$"]
     after = {error: entry["Next"] for entry in upload["StartVideo"]["Catch"] for error in entry["ErrorEquals"]}
     assert upload[after["StepFunctions.ExecutionAlreadyExistsException"]]["Type"] == "Succeed"
+
+
+def test_another_upload_of_the_same_key_replaces_the_result_of_the_former(production: Assembly) -> None:
+    upload = dict(states(production.definition("OnUpload")))
+    assert upload["StartVideo"]["Parameters"]["Input"]["overwrite"] is True
 
 
 @pytest.mark.parametrize("machine", MACHINES)

@@ -1,18 +1,22 @@
-"""Extract can be stopped at any time, also while it cuts: to code a chunk losslessly may take minutes."""
+"""Extract refuses an output that it may not replace before it looks at the source, and can be stopped at any time.
 
+Also while it cuts: to code a chunk losslessly may take minutes.
+"""
+
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sr_core.contract import REQUEST_KEY
-from sr_core.errors import Interrupted
+from sr_core.contract import REPORT_KEY, REQUEST_KEY
+from sr_core.errors import InputError, Interrupted
 from sr_core.interruption import Interruption
 from sr_core.manifest import Manifest
 from sr_core.stages import extract as extract_stage
 from sr_core.stages.extract import extract
-from sr_core.storage import open_store, source_version
+from sr_core.storage import OutputExists, open_store, source_version
 from sr_core.types import Settings
 from sr_core.video import isolation
 from sr_core.video.cut import CutChunk
@@ -80,3 +84,45 @@ def test_asked_to_stop_while_the_source_is_scanned_it_does_not_wait_for_a_frame(
 
     # Then it has not waited for one
     assert counts == []
+
+
+def extracted(folder: Path, **changes: Any) -> str:
+    """What extract refuses of a request whose source is not there, which it sees when it comes to the source."""
+    manifest = Manifest(open_store(str(folder)))
+    request = builders.request(Settings(model="compact-x2"), input=str(folder / "missing.mp4"), **changes)
+    manifest.store.put_bytes(REQUEST_KEY, request.to_json())
+    with pytest.raises(InputError) as raised:
+        extract(manifest, scratch=folder, tier="local")
+    return f"{type(raised.value).__name__}: {raised.value}"
+
+
+def test_an_output_that_lies_there_is_refused_before_the_source_is_looked_at(tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    output.write_bytes(b"precious")
+
+    told = extracted(tmp_path / "job", output=str(output))
+
+    assert told.startswith(f"{OutputExists.__name__}: {output} exists and was not made by this job; choose another")
+    assert output.read_bytes() == b"precious"
+
+
+def test_an_output_is_replaced_where_the_request_says_so_or_this_job_put_it_there(tmp_path: Path) -> None:
+    # Given an output that the job folder's report speaks of
+    output = tmp_path / "out.mp4"
+    output.write_bytes(b"upscaled")
+    report = builders.report(output=str(output), sha256=hashlib.sha256(b"upscaled").hexdigest())
+    Manifest(open_store(str(tmp_path / "own"))).store.put_bytes(REPORT_KEY, report.to_json())
+
+    # Then extract goes on to the source
+    assert "missing.mp4 does not exist" in extracted(tmp_path / "own", output=str(output))
+    assert "missing.mp4 does not exist" in extracted(tmp_path / "other", output=str(output), overwrite=True)
+
+    # and not when somebody has changed the file
+    output.write_bytes(b"upscaled and cut")
+    assert extracted(tmp_path / "own", output=str(output)).startswith(OutputExists.__name__)
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_source_is_looked_at(tmp_path: Path) -> None:
+    told = extracted(tmp_path / "job", output=str(tmp_path / "nowhere" / "out.mp4"))
+
+    assert "nowhere is not a folder; create it first" in told

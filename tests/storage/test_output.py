@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sr_core.errors import HostCapacity, InputError
-from sr_core.storage import check_publishable, publish
+from sr_core.storage import OutputExists, check_publishable, publish
 
 from .local_disk import refusing
 from .place import Place
@@ -49,6 +49,45 @@ def test_nothing_is_replaced_unless_asked(place: Place, make_file: MakeFile) -> 
     publish(path, uri, overwrite=True)
     assert place.read("out.mp4") == b"upscaled"
     assert place.names() == ["out.mp4"]
+
+
+def test_a_job_replaces_what_it_made_itself_and_nothing_else(s3_place: Place, make_file: MakeFile) -> None:
+    uri = f"{s3_place.uri}/out.mp4"
+    first, again = make_file(b"upscaled")[0], make_file(b"upscaled otherwise")[0]
+
+    # Given what one job has published
+    publish(first, uri, overwrite=False, job="one")
+
+    # When another wants the place, it is refused before its work and after it
+    told = f"^{uri} exists and was not made by this job; choose another output, or have it replaced "
+    with pytest.raises(OutputExists, match=told):
+        check_publishable(uri, overwrite=False, job="other")
+    with pytest.raises(OutputExists, match=told):
+        publish(again, uri, overwrite=False, job="other")
+    assert s3_place.read("out.mp4") == b"upscaled"
+
+    # and the same job may do it again
+    check_publishable(uri, overwrite=False, job="one")
+    publish(again, uri, overwrite=False, job="one")
+    assert s3_place.read("out.mp4") == b"upscaled otherwise"
+
+    # and one that was told to replace it makes it its own
+    publish(first, uri, overwrite=True, job="other")
+    check_publishable(uri, overwrite=False, job="other")
+    with pytest.raises(OutputExists):
+        check_publishable(uri, overwrite=False, job="one")
+
+
+def test_what_nobody_known_made_is_not_replaced_by_a_job(place: Place, make_file: MakeFile) -> None:
+    uri = f"{place.uri}/out.mp4"
+    place.write("out.mp4", b"precious")
+
+    with pytest.raises(OutputExists):
+        check_publishable(uri, overwrite=False, job="one")
+    with pytest.raises(OutputExists):
+        publish(make_file(b"upscaled")[0], uri, overwrite=False, job="one")
+
+    assert place.read("out.mp4") == b"precious"
 
 
 def test_of_several_that_publish_at_once_one_does(place: Place, make_file: MakeFile) -> None:
