@@ -1,8 +1,8 @@
 """The first states of `UpscaleVideo`: from an execution's input to a job id and a request.json.
 
-Refuses what cannot be before anything is paid for: an address outside the configured buckets, an input that is not
-there. What lies at the output is for extract to look at, which knows whose it is. The job's id is a hash of what makes
-it the job it is, so the same request resumes the same job. Pure.
+Refuses what cannot be before anything is paid for: a field that nobody knows, an address outside the configured
+buckets, an input that is not there. What is in the settings and what lies at the output is for extract to look at. The
+job's id is a hash of what makes it the job it is, so the same request resumes the same job. Pure.
 """
 
 from collections.abc import Sequence
@@ -21,6 +21,10 @@ from stacks.constructs.asl import (
     starts_with_any,
 )
 
+FIELDS: State = {"input": "", "output": "", "settings": {}, "critical": False, "overwrite": False}
+"""What an execution's input may hold, with the defaults."""
+PARENT_EXECUTION = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
+"""A field by which Step Functions shows which execution started which."""
 OUTPUT_NAME = "upscaled.mp4"
 """The default, below the source's key."""
 OUTPUT_NAME_OF_OTHER = "upscaled.{}.mp4"
@@ -61,14 +65,20 @@ def accept(places: Places, limits: Limits, *, next_state: str) -> States:
     """From an execution's input to a job id and a request.json; refuses before anything is paid for."""
     beside_key = f"s3://{places.outputs[0]}/{{}}"
     return {
-        "Start": pass_to(
-            "Defaults",
-            {
-                "given.$": "$",
-                "defaults": {"input": "", "output": "", "settings": {}, "critical": False, "overwrite": False},
-            },
+        "Start": pass_to("Defaults", {"given.$": "$", "defaults": {**FIELDS, PARENT_EXECUTION: ""}}),
+        "Defaults": pass_to("Fields", {"request.$": "States.JsonMerge($.defaults, $.given, false)"}),
+        # The language does not list names. But what was merged into all that are known has as many as these unless one
+        # is unknown.
+        "Fields": pass_to("FieldsKnown", {"values.$": "$.request.*"}, at="$.fields"),
+        "FieldsKnown": choice(
+            {"Variable": f"$.fields.values[{len(FIELDS) + 1}]", "IsPresent": True, "Next": "InputNotUnderstood"},
+            *(
+                {"Not": {"Variable": f"$.request.{name}", "IsBoolean": True}, "Next": "InputNotUnderstood"}
+                for name, default in FIELDS.items()
+                if isinstance(default, bool)
+            ),
+            otherwise="InputAllowed",
         ),
-        "Defaults": pass_to("InputAllowed", {"request.$": "States.JsonMerge($.defaults, $.given, false)"}),
         "InputAllowed": choice(
             starts_with_any(
                 "$.request.input", [f"s3://{bucket}/" for bucket in places.inputs], next_state="OutputAllowed"
@@ -172,6 +182,11 @@ def accept(places: Places, limits: Limits, *, next_state: str) -> States:
         ),
         "OneSpotAttempt": _job_state(1, next_state),
         "UsualSpotAttempts": _job_state(limits.spot_attempts, next_state),
+        "InputNotUnderstood": refused(
+            "InputNotUnderstood",
+            f"an execution's input has the fields {', '.join(FIELDS)} and no other; "
+            "critical and overwrite are true or false; whatever sr run takes goes into settings",
+        ),
         "InputNotAllowed": refused(
             "InputNotAllowed",
             "input must be an address s3://bucket/key in a bucket that this deployment reads; "

@@ -68,6 +68,18 @@ def test_a_mezzanine_goes_through_the_encode_fleet_and_gives_the_same_bytes(clou
     assert cloud.edge.denied == []
 
 
+@pytest.mark.parametrize(
+    "more", [{"crf": 14}, {"setting": {"crf": 14}}, {"critical": "true"}], ids=["misplaced", "misspelt", "no boolean"]
+)
+def test_what_nobody_would_read_is_refused_before_any_job(cloud: LocalCloud, more: dict[str, object]) -> None:
+    execution = cloud.start("UpscaleVideo", {"input": f"s3://{cloud.bucket('Input')}/a.mp4"} | more)
+
+    assert execution.wait() == "FAILED"
+    assert execution.describe()["error"] == "InputNotUnderstood"
+    assert "input, output, settings, critical, overwrite and no other" in execution.describe()["cause"]
+    assert list(execution.submissions()) == []
+
+
 def test_what_is_not_there_is_refused_before_any_job(cloud: LocalCloud) -> None:
     execution = cloud.start("UpscaleVideo", {"input": f"s3://{cloud.bucket('Input')}/missing.mp4"})
 

@@ -137,9 +137,12 @@ def follow(state: Json, data: Json) -> str:
     def value(path: str) -> Any:
         found: Any = data
         for part in path.removeprefix("$.").split("."):
-            if not isinstance(found, dict) or part not in found:
+            name, _, index = part.removesuffix("]").partition("[")
+            if not isinstance(found, dict) or name not in found:
                 return None
-            found = found[part]
+            found = found[name]
+            if index:
+                found = found[int(index)] if int(index) < len(found) else None
         return found
 
     def holds(rule: Json) -> bool:
@@ -162,6 +165,8 @@ def follow(state: Json, data: Json) -> str:
                 return bool(found == value(rule[test]))
             case "NumericLessThan":
                 return bool(found < rule[test])
+            case "IsBoolean":
+                return isinstance(found, bool) is bool(rule[test])
             case "IsString":
                 return isinstance(found, str) is bool(rule[test])
             case "IsPresent":

@@ -9,6 +9,7 @@ from .reading import Assembly, Json, follow, states
 
 MACHINES = ("UpscaleVideo", "UpscaleBatch", "OnUpload")
 NAMED_FAILURES = (
+    "InputNotUnderstood",
     "InputNotAllowed",
     "OutputNotAllowed",
     "InputNotFound",
@@ -153,6 +154,31 @@ def test_no_announcement_can_make_a_video_fail(video: Json) -> None:
         (caught,) = video[name]["Catch"]
         assert caught["ErrorEquals"] == ["States.ALL"]
         assert caught["Next"] == video[name]["Next"]
+
+
+@pytest.mark.parametrize(
+    ("given", "accepted"),
+    [
+        ({}, True),
+        ({"settings": {"crf": 14}, "critical": True, "overwrite": True, "output": "s3://Output/a.mp4"}, True),
+        ({"AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn"}, True),
+        ({"crf": 14}, False),
+        ({"setting": {"crf": 14}}, False),
+        ({"Critical": True}, False),
+        ({"critical": "true"}, False),
+        ({"critical": None}, False),
+        ({"overwrite": 1}, False),
+    ],
+)
+def test_a_field_that_nobody_knows_is_refused_and_not_passed_over(video: Json, given: Json, accepted: bool) -> None:
+    # Given the input as it is merged into the defaults
+    merged = video["Start"]["Parameters"]["defaults"] | {"input": "s3://Input/a.mp4"} | given
+    assert video["Defaults"]["Parameters"]["request.$"] == "States.JsonMerge($.defaults, $.given, false)"
+    assert video["Fields"]["Parameters"]["values.$"] == "$.request.*"
+
+    # Then it is looked at before anything else
+    following = follow(video["FieldsKnown"], {"request": merged, "fields": {"values": list(merged.values())}})
+    assert following == ("InputAllowed" if accepted else "InputNotUnderstood")
 
 
 @pytest.mark.parametrize(
