@@ -10,14 +10,14 @@ from contextlib import closing
 from pathlib import Path
 
 from sr_core.contract import Stage
-from sr_core.errors import IntegrityError
+from sr_core.errors import DamagedData, IntegrityError
 from sr_core.inference import FrameUpscaler
 from sr_core.interruption import Interruption
 from sr_core.manifest import Manifest
 from sr_core.progress import Progress, silent
 from sr_core.stages.commit import commit
 from sr_core.stages.overlap import overlap
-from sr_core.storage import fetch_shared
+from sr_core.storage import ObjectNotFound, fetch_shared
 from sr_core.timestamps import FrameTable
 from sr_core.types import Chunk, Plan, Receipt, Segment, Timing
 from sr_core.video.frames import Planes
@@ -44,7 +44,8 @@ def upscale(
 
     Raises:
         InputError: there is no such chunk.
-        IntegrityError: the chunk was not extracted, or does not decode to the promised frames.
+        IntegrityError: the chunk was not extracted, or does not decode to the promised frames; the network's weights
+            are not in the job folder.
         Interrupted: asked to stop; the segment in hand is finished if there is time, and dropped otherwise.
     """
     plan = manifest.plan()
@@ -100,14 +101,7 @@ class _Worker:
         """Raises what `upscale` raises, and `_ReuseRefuted`."""
         file, carrier = self._chunk_file(chunk)
         frames = self._manifest.frames()
-        weights = (
-            fetch_shared(
-                self._manifest.store, self._plan.model.stored_key, self._scratch, sha256=self._plan.model.sha256
-            )
-            if self._plan.model.stored_key
-            else None
-        )
-        upscaler = FrameUpscaler(self._plan, weights, reuse=self._reuse)
+        upscaler = FrameUpscaler(self._plan, self._weights(), reuse=self._reuse)
         decoded = self._decode(file, carrier, frames, chunk, missing)
         results = overlap(
             map(upscaler.step, decoded),
@@ -132,6 +126,19 @@ class _Worker:
                 f"chunk {chunk.index} is not extracted; run `sr extract --job {self._manifest.store.uri}` again"
             )
         return self._manifest.fetch(receipt, self._scratch), receipt.carrier or "copy"
+
+    def _weights(self) -> Path | None:
+        """The weights that the job folder holds; None where the network ships with the package."""
+        store, model = self._manifest.store, self._plan.model
+        if model.stored_key is None:
+            return None
+        try:
+            return fetch_shared(store, model.stored_key, self._scratch, sha256=model.sha256)
+        except (ObjectNotFound, DamagedData) as error:
+            raise IntegrityError(
+                f"{store.uri}/{model.stored_key}, the weights of {model.name}, is gone or damaged; put the file with "
+                f"the sha256 {model.sha256} there, or delete the job folder and start the job again"
+            ) from error
 
     def _decode(
         self, file: Path, carrier: Carrier, frames: FrameTable, chunk: Chunk, missing: list[Segment]
