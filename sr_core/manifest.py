@@ -32,7 +32,7 @@ class Manifest:
         self._plan_digest: str | None = None
 
     def request(self) -> Request:
-        """Raises InputError when the folder holds no request of this contract."""
+        """Raises InputError when the folder holds no request, or one of another contract."""
         try:
             return Request.from_json(self.store.get_bytes(REQUEST_KEY))
         except ObjectNotFound:
@@ -41,19 +41,25 @@ class Manifest:
             raise InputError(f"{self.store.uri}/{REQUEST_KEY} is not a request: {first_problem(error)}") from error
 
     def plan(self) -> Plan:
-        """Raises InputError when extract has not made one yet."""
+        """Raises InputError when extract has not made one yet, and what `plan_if_made` does."""
         plan = self.plan_if_made()
         if plan is None:
             raise InputError(f"{self.store.uri} holds no {PLAN_KEY}; run `sr extract --job {self.store.uri}` first")
         return plan
 
     def plan_if_made(self) -> Plan | None:
+        """The plan, or None. Raises IntegrityError when it is damaged or was not made for the folder's request."""
         try:
             plan = Plan.from_json(self.store.get_bytes(PLAN_KEY))
         except ObjectNotFound:
             return None
         except ValidationError as error:
             raise IntegrityError(f"{self.store.uri}/{PLAN_KEY} is damaged; delete the job folder") from error
+        if plan.request_digest != self.request().digest():
+            raise IntegrityError(
+                f"{self.store.uri}/{PLAN_KEY} was made for another request than {REQUEST_KEY}; "
+                "delete the job folder and start the job again"
+            )
         self._plan_digest = plan.digest()
         return plan
 

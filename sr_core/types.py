@@ -7,7 +7,7 @@ frame ranges are half-open, rates and times rational. Nothing here reads a file 
 import hashlib
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from sr_core.contract import CONTRACT_VERSION, Stage
 from sr_core.errors import InputError
@@ -106,8 +106,23 @@ class Request(Model):
     """Whether an output that is not this job's own is replaced. It does not make the job another one."""
 
     def digest(self) -> str:
-        """sha256 (hex) of the canonical JSON, `overwrite` left out."""
-        return hashlib.sha256(canonical_json(self.model_dump(mode="json", exclude={"overwrite"}))).hexdigest()
+        """sha256 (hex) of the canonical JSON, without `overwrite` and without what is as by default.
+
+        So the same request is the same job under a later release whose settings are more. A release that changes what a
+        default means needs another `CONTRACT_VERSION`, which is always part of it.
+        """
+        said = self.model_dump(mode="json", exclude={"overwrite"}, exclude_defaults=True)
+        return hashlib.sha256(canonical_json(said | {"contract_version": self.contract_version})).hexdigest()
+
+    @field_validator("contract_version")
+    @classmethod
+    def _is_this_contract(cls, version: int) -> int:
+        if version != CONTRACT_VERSION:
+            raise ValueError(
+                f"it was written under contract {version}, and this program knows {CONTRACT_VERSION}; "
+                "start the job again under the version of today"
+            )
+        return version
 
     @property
     def job_id(self) -> str:

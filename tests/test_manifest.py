@@ -1,6 +1,7 @@
 """Done means a receipt that bears this plan's digest and whose data is there."""
 
 import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
@@ -10,12 +11,12 @@ import pytest
 
 from sr_core import layout
 from sr_core.contract import PLAN_KEY, REQUEST_KEY, Stage
-from sr_core.errors import DamagedData, InputError
+from sr_core.errors import DamagedData, InputError, IntegrityError
 from sr_core.manifest import Manifest
 from sr_core.planning import make_plan
 from sr_core.storage import ObjectInfo, open_store
 from sr_core.timestamps import FrameTable
-from sr_core.types import Plan, Receipt, Timing
+from sr_core.types import Plan, Receipt, Settings, Timing
 from tests import builders
 
 
@@ -176,3 +177,23 @@ def test_a_plan_names_the_chunks_that_exist(manifest: Manifest) -> None:
 
     with pytest.raises(InputError, match="there is no chunk 7; the job has chunks 0 to 0"):
         plan.chunk(7)
+
+
+def test_a_request_of_another_contract_is_refused(manifest: Manifest) -> None:
+    written = json.loads(builders.request().to_json())
+    manifest.store.put_bytes(REQUEST_KEY, json.dumps(written | {"contract_version": 99}).encode())
+
+    with pytest.raises(
+        InputError, match=r"request\.json is not a request: contract_version: .* contract 99, and .* 1;"
+    ):
+        manifest.request()
+
+
+def test_a_plan_of_another_request_is_not_followed(manifest: Manifest) -> None:
+    # Given that the request of the folder is replaced, but for what does not make it another job
+    manifest.store.put_bytes(REQUEST_KEY, builders.request(overwrite=True).to_json())
+    assert manifest.plan_if_made() is not None
+    manifest.store.put_bytes(REQUEST_KEY, builders.request(Settings(crf=30)).to_json())
+
+    with pytest.raises(IntegrityError, match=r"plan\.json was made for another request than request\.json; delete"):
+        manifest.plan_if_made()

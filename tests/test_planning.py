@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from itertools import pairwise
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from sr_core.delivery import output_color, output_format
 from sr_core.errors import InputError
 from sr_core.planning import group_chunks, make_plan, segment_grid
-from sr_core.types import Plan, Settings
+from sr_core.types import Plan, Request, Settings
 from tests import builders
 
 RATES = st.fractions(min_value=Fraction(1, 10), max_value=1000, max_denominator=1001)
@@ -150,3 +151,18 @@ def test_the_job_id_follows_content_settings_and_network_but_nothing_else() -> N
 
     assert same[0].job_id == same[1].job_id
     assert len({request.job_id for request in [*same, *other]}) == 1 + len(other)
+
+
+def test_a_request_is_the_same_job_under_a_release_that_has_more_settings() -> None:
+    class LaterSettings(Settings):
+        grain: Literal["keep", "remove"] = "keep"
+
+    class LaterRequest(Request):
+        settings: LaterSettings = LaterSettings()
+        priority: int = 0
+
+    written = builders.request(Settings(crf=20)).to_json()
+
+    later, now = LaterRequest.from_json(written), Request.from_json(written)
+    assert later.digest() == now.digest()
+    assert later.model_copy(update={"priority": 1}).digest() != now.digest()
