@@ -202,7 +202,8 @@ def test_receipts_that_do_not_hold_are_set_aside(
     upscaled: Path,
     uninterrupted: Uninterrupted,
 ) -> None:
-    # Given a receipt that is not what it was
+    # Given a receipt that is not what it was, and no output yet
+    (upscaled / OUTPUT).unlink(missing_ok=True)
     shutil.copytree(upscaled / "job", sr.folder / "job")
     store = open_store(str(sr.folder / "job"))
     forged = forge(Receipt.from_json(store.get_bytes(receipt_key(stage, 0))))
