@@ -8,16 +8,16 @@ import sys
 import tempfile
 from importlib import metadata, util
 
-import av
-
 from sr_core import __version__
 from sr_core.cli.output import show, show_json
 from sr_core.contract import ENV_SCRATCH
 from sr_core.cores import core_count
+from sr_core.video import builds
 from sr_core.video.confinement import has_landlock
 
 _ENCODERS = ("libx264", "libx265", "libsvtav1", "prores_ks", "ffv1", "h264_nvenc", "hevc_nvenc")
 _PACKAGES = ("av", "boto3", "ffmpeg-python", "numpy", "pydantic", "torch", "safetensors")
+_NO_FFMPEG = "missing: streams that a container cannot hold are left out instead of converted"
 
 
 def run(options: argparse.Namespace) -> None:
@@ -45,8 +45,8 @@ def _machine() -> dict[str, str]:
 
 def _software() -> dict[str, str]:
     found = {name: _version(name) for name in _PACKAGES}
-    found["encoders"] = ", ".join(name for name in _ENCODERS if name in av.codecs_available)
-    found["ffmpeg"] = _ffmpeg()
+    found["encoders"] = ", ".join(builds.available(_ENCODERS))
+    found["ffmpeg"] = builds.ffmpeg_version() or _NO_FFMPEG
     if util.find_spec("torch") is None:
         found["device"] = "none: torch is missing, so `sr upscale` and `sr run` cannot run here; the other stages can"
         return found
@@ -63,12 +63,3 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "missing"
-
-
-def _ffmpeg() -> str:
-    import imageio_ffmpeg
-
-    try:
-        return str(imageio_ffmpeg.get_ffmpeg_version())
-    except RuntimeError:
-        return "missing: streams that a container cannot hold are left out instead of converted"
