@@ -18,7 +18,9 @@ def service(machine: MetadataServer) -> MetadataService:
     return MetadataService(machine.endpoint)
 
 
-def test_no_notice(service: MetadataService, machine: MetadataServer) -> None:
+def test_while_there_is_no_notice_each_question_takes_the_same_token(
+    service: MetadataService, machine: MetadataServer
+) -> None:
     assert service.spot_notice() is None
     assert service.spot_notice() is None
 

@@ -82,7 +82,9 @@ def test_every_limit_says_its_name_and_is_changed_in_one_place(
 
 
 @pytest.mark.parametrize("ask", [probe_source, lambda path: scan_source(path, probe(path))], ids=["probe", "scan"])
-def test_too_many_frames(ask: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_frames_than_the_limit_are_refused(
+    ask: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = make_clip(tmp_path / "clip.mp4")
     monkeypatch.setenv(ENV_LIMITS, "frames=35")
 

@@ -22,7 +22,7 @@ from sr_core.contract import Stage
         ("cause=no reason:assemble", Fault(kind=Kind.CAUSE, stage=Stage.ASSEMBLE, value="no reason")),
     ],
 )
-def test_a_fault_in_words(text: str, fault: Fault) -> None:
+def test_a_fault_is_what_its_words_say(text: str, fault: Fault) -> None:
     assert Fault.parse(text) == fault
 
 

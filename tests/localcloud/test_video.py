@@ -48,7 +48,7 @@ def test_the_deployed_pipeline_makes_what_sr_run_makes(plain: LocalCloud, runs: 
 
 @needs_media
 @pytest.mark.slow
-def test_a_real_clip(cloud: LocalCloud, tmp_path: Path) -> None:
+def test_a_real_clip_gives_what_sr_run_gives(cloud: LocalCloud, tmp_path: Path) -> None:
     source = VIDEO / "realshort.mp4"
     runs = Runs(cloud, source, sr_run(source, tmp_path))
 

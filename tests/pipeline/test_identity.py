@@ -38,7 +38,7 @@ CLIPS: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", CLIPS)
-def test_one_chunk_or_many(name: str, sr: Commands, tmp_path: Path, network: Path) -> None:
+def test_one_chunk_or_many_give_the_same_bytes(name: str, sr: Commands, tmp_path: Path, network: Path) -> None:
     suffix, traits, options = CLIPS[name]
     clip = make_clip(tmp_path / f"clip{suffix}", frames=60, **traits)
     outputs = []

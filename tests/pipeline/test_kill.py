@@ -56,7 +56,9 @@ def test_the_list_of_edges_is_complete(uninterrupted: Uninterrupted) -> None:
 
 @pytest.mark.parametrize("edge", EDGES)
 @pytest.mark.parametrize("side", ["before", "after"])
-def test_killed_at_an_edge(side: Side, edge: str, sr: Commands, job: Job, uninterrupted: Uninterrupted) -> None:
+def test_killed_at_any_edge_the_same_command_does_what_was_missing_and_nothing_else(
+    side: Side, edge: str, sr: Commands, job: Job, uninterrupted: Uninterrupted
+) -> None:
     # Given a run that was killed there
     assert job.run(sr, script=Script(kill_at=(side, edge))).was_killed
     uninterrupted.assert_nothing_half_written(sr.folder)

@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import time
 
 import pytest
 
@@ -29,7 +28,7 @@ STOPPED = "what is finished is kept, the same command goes on from there"
         (signal.SIGINT, Stage.ASSEMBLE, 24),
     ],
 )
-def test_stopped_in_a_stage(
+def test_stopped_in_any_stage_the_same_command_does_what_was_missing_and_nothing_else(
     stop: signal.Signals, stage: Stage, frames: int, sr: Commands, job: Job, uninterrupted: Uninterrupted
 ) -> None:
     # Given a run that was asked to stop when the stage had told of so many frames
@@ -70,13 +69,12 @@ def test_sigterm_while_a_segment_is_handed_in_loses_no_frame(sr: Commands, job: 
 def test_sigterm_drops_a_segment_that_would_take_longer_than_the_machine_stays(sr: Commands, job: Job) -> None:
     """After a first frame that took 1.5 s, the other 23 seem to need more time than AWS Batch leaves."""
     script = Script(signal_at=(Stage.UPSCALE, 1), signals=(signal.SIGTERM,), frame_seconds=1.5)
-    started = time.monotonic()
 
     stopped = job.run(sr, script=script)
 
     assert stopped.code == ExitCode.INTERRUPTED
     assert finished_segments(sr.folder) == set()
-    assert time.monotonic() - started < 10
+    assert stopped.journal.frames_upscaled < SEGMENT_FRAMES[0]
 
 
 def test_frames_of_an_earlier_run_are_not_counted_as_this_ones(sr: Commands, job: Job) -> None:
@@ -126,7 +124,7 @@ def test_json_says_that_the_same_command_helps(sr: Commands, job: Job) -> None:
 
 
 @pytest.mark.parametrize(("stage", "frames"), [(Stage.UPSCALE, 5), (Stage.ENCODE, 5), (Stage.ENCODE, 30)])
-def test_stopped_with_a_mezzanine(
+def test_stopped_with_a_mezzanine_the_same_command_goes_on_in_either_stage(
     stage: Stage, frames: int, sr: Commands, job: Job, uninterrupted: Uninterrupted
 ) -> None:
     more = ("--segment-codec", "mezzanine")

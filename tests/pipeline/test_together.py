@@ -104,8 +104,8 @@ def test_two_workers_on_one_chunk(edge: str, folder: Folder, uninterrupted: Unin
         ("s3", "create plan.json"),
     ],
 )
-def test_two_extractions(edge: str, folder: Folder, uninterrupted: Uninterrupted) -> None:
-    """One plan holds, even where the two would have made different ones."""
+def test_two_extractions_agree_on_one_plan(edge: str, folder: Folder, uninterrupted: Uninterrupted) -> None:
+    """Even where the two would have made different ones."""
     command = ("extract", "--json", "--chunk-segments")
     ended = folder.run_two((*command, "1"), (*command, "2"), meet_at=edge)
 
@@ -118,7 +118,7 @@ def test_two_extractions(edge: str, folder: Folder, uninterrupted: Uninterrupted
 
 
 @BOTH_STORES
-def test_two_assemblies(folder: Folder, uninterrupted: Uninterrupted) -> None:
+def test_two_assemblies_give_one_output(folder: Folder, uninterrupted: Uninterrupted) -> None:
     folder.run("extract")
     folder.run("upscale", "--chunk", "0")
 
