@@ -3,9 +3,9 @@
 The table is written out here and not taken from the stacks, so that a change of a right is a change of this file.
 """
 
-from fnmatch import fnmatchcase
-
 import pytest
+
+from localcloud.policy import Policy
 
 from .reading import Assembly, Json
 
@@ -80,13 +80,8 @@ def as_list(value: object) -> list[str]:
 
 
 def may(statements: list[Json], action: str, resource: str) -> bool:
-    """Whether some statement allows it. There are no denials to be weighed in these roles."""
-    return any(
-        statement["Effect"] == "Allow"
-        and any(fnmatchcase(action, pattern) for pattern in as_list(statement["Action"]))
-        and any(fnmatchcase(resource, pattern) for pattern in as_list(statement["Resource"]))
-        for statement in statements
-    )
+    """Whether they allow it, by the evaluation that the local cloud holds its jobs to."""
+    return Policy(statements).allows(action, resource)
 
 
 @pytest.mark.parametrize("column", range(len(ROLES)), ids=list(ROLES))
