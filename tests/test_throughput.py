@@ -1,6 +1,7 @@
 """The planner's cost table: what a frame takes on a tier, and which tier and chunk size follow from that."""
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -18,46 +19,22 @@ from sr_core.throughput import (
     moved_bytes,
     seconds_per_frame,
 )
-from sr_core.types import ColorInfo, ModelSpec, Tier, VideoInfo
+from sr_core.types import ModelSpec, Tier, VideoInfo
+
+from . import builders
 
 ANIMEVIDEO_MACS = 619_000
 RRDB_MACS = 17_927_000
 """Half of the published kFLOP per input pixel of realesr-animevideov3 and of RealESRGAN_x4plus."""
 
 
-def network(macs_per_pixel: int, *, scale: int = 4) -> ModelSpec:
-    return ModelSpec(
-        name="a network",
-        architecture="compact",
-        scale=scale,
-        radius_px=18,
-        macs_per_pixel=macs_per_pixel,
-        parameter_count=1,
-        sha256="0" * 64,
-    )
+def network(macs_per_pixel: int, **changes: Any) -> ModelSpec:
+    """One that makes pictures four times as wide and high."""
+    return builders.model(**{"scale": 4, "radius_px": 18, "macs_per_pixel": macs_per_pixel, **changes})
 
 
-def clip(width_px: int, height_px: int, *, bit_depth: int = 8, chroma: str = "420", rate: int = 24) -> VideoInfo:
-    return VideoInfo.model_validate(
-        {
-            "container": "mov",
-            "stream_index": 0,
-            "codec": "h264",
-            "width_px": width_px,
-            "height_px": height_px,
-            "pixel_format": "yuv420p",
-            "bit_depth": bit_depth,
-            "chroma": chroma,
-            "rate": Fraction(rate),
-            "time_base": Fraction(1, 12_800),
-            "frame_count": 240,
-            "variable_rate": False,
-            "duration_seconds": 10.0,
-            "field_order": "progressive",
-            "color": ColorInfo(matrix="bt709", range="limited", primaries=1, transfer=1),
-            "streams": (),
-        }
-    )
+def clip(width_px: int, height_px: int, *, rate: int = 24, **changes: Any) -> VideoInfo:
+    return builders.video(width_px=width_px, height_px=height_px, rate=Fraction(rate), **changes)
 
 
 def test_a_frame_takes_its_flops_over_the_achieved_rate() -> None:
@@ -79,7 +56,7 @@ def test_bytes_moved_are_those_of_a_chain_of_equal_layers() -> None:
 
 def test_a_narrow_network_is_limited_by_the_memory_of_a_gpu() -> None:
     # given 8 layers of 32 features, as in the networks that ship, x4: 70,000 multiply-accumulates a pixel
-    narrow = network(70_000).model_copy(update={"radius_px": 8})
+    narrow = network(70_000, radius_px=8)
     cost = frame_cost(narrow, clip(960, 540), "standard")
     # then moving 5.7 kB a pixel at 320 GB/s takes longer than 140 kFLOP at 13 TFLOPS
     assert cost.model_seconds == pytest.approx(moved_bytes(narrow) * 960 * 540 / 320e9)

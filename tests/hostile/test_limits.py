@@ -165,17 +165,6 @@ def test_what_never_ends_is_not_begun(device: str, sr: Commands, network: Path) 
     assert names(sr.folder) == []
 
 
-@pytest.mark.parametrize(
-    "arguments", [("run", "-clip.mp4", "-o", "out.mp4"), ("run", "clip.mp4", "-o", "-out.mp4"), ("probe", "-clip.mp4")]
-)
-def test_a_name_that_is_taken_for_an_option(arguments: tuple[str, ...], sr: Commands) -> None:
-    ended = sr.run(*arguments)
-
-    name = next(argument for argument in arguments if argument.startswith("-") and argument.endswith(".mp4"))
-    assert ended.code == ExitCode.INPUT
-    assert ended.stderr == f"sr: {name} is taken for an option; if it is a file, write ./{name}\n"
-
-
 @pytest.mark.parametrize("codec", ["sanm", "cinepak"])
 def test_codecs_are_decoded_from_a_list(codec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Here the list is made shorter, for there are no encoders for what is really not on it."""
