@@ -1,8 +1,7 @@
 """DeployConfig: everything a deployer may choose, validated once, before anything is synthesized.
 
-A config is a YAML file (`-c config=config/production.yaml`) or an object in the CDK context under the key ``config``,
-which may also be given on the command line (`-c config='{"name": "sr-mine"}'`).
-Every field has a default, so ``{}`` is a valid config. It does not know how a choice becomes a resource.
+A config is a YAML file (`-c config=config/production.yaml`) or an object (`-c config='{"name": "sr-mine"}'`, or the
+key ``config`` of the CDK context). Every field has a default: ``{}`` is valid. It knows of no resource.
 """
 
 import hashlib

@@ -34,6 +34,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
     return _InGroups(config, log)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Where pictures are so small that sharing one among cores takes longer than computing it."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def temporary_folder() -> Iterator[Path]:
     """What commands that are killed leave in the folder for temporary files, which is this one, goes in the end.

@@ -116,9 +116,7 @@ def narrowing() -> Compact:
 
 @pytest.mark.parametrize("network", [Counted, narrowing])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_reuse_gives_the_bytes_of_whole_frames_in_either_precision(
-    precision: Precision, network: Callable[[], nn.Module]
-) -> None:
+def test_reuse_gives_these_bytes_in_either_precision(precision: Precision, network: Callable[[], nn.Module]) -> None:
     frames = wandering(still(), 12)
 
     whole = upscale(upscaler(network(), reuse=False, precision=precision), frames)

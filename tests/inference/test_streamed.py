@@ -1,6 +1,6 @@
 """The way through a GPU, on a CPU's stand-ins for streams: the same bytes, in order, and nothing waits for others."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,20 +19,13 @@ from sr_core.types import Execution, Precision
 from sr_core.video.frames import Plane
 from tests import builders
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 WIDTH_PX, HEIGHT_PX, SCALE, CONV_COUNT = 45, 38, 2, 2
 EIGHT = Format("420", 8, builders.color())
 TEN = Format("422", 10, builders.color(siting="center"))
 WHITE = 0.9
 """A frame of this value or more is the one that a failing network fails for."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Pictures are so small that sharing one among cores takes longer than computing it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Network(nn.Module):

@@ -1,11 +1,9 @@
 """Kinds of networks beside each other: each is fitted by the same loop, and measured by the same rule."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from sr_core.models.measure import count_macs
@@ -18,13 +16,9 @@ SCALE = 2
 
 
 @pytest.fixture(autouse=True)
-def small_frames_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small_frames(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
     """Of what is measured here, times are the only thing that nobody looks at."""
     monkeypatch.setattr(architectures, "FRAME", (1, 3, 16, 16))
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
