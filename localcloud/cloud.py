@@ -4,7 +4,7 @@
         source = cloud.upload(Path("in.mp4"))
         execution = cloud.start("UpscaleVideo", {"input": source, "settings": LOCAL_SETTINGS})
         execution.wait()
-        cloud.download(execution.output()["output"], Path("out.mp4"))
+        Path("out.mp4").write_bytes(cloud.read(execution.output()["output"]))
 
 Owns the parts' coming together: moto and its changes, the edge, the fleet, the attempts. One at a time in a process,
 since moto changes the SDK for the whole of it.

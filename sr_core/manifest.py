@@ -74,7 +74,7 @@ class Manifest:
 
     def write_route(self, plan: Plan) -> None:
         """Writes what the state machine needs of the plan, once everything that it leads to is there."""
-        route = {"tier": plan.tier, "segment_codec": plan.segment_codec, "chunk_count": len(plan.chunks)}
+        route = {"tier": plan.tier, "segment_codec": plan.segment_codec}
         self.store.put_bytes(ROUTE_KEY, json.dumps(route).encode())
         self.store.put_bytes(CHUNKS_KEY, json.dumps([{"chunk": chunk.index} for chunk in plan.chunks]).encode())
 

@@ -24,9 +24,6 @@ from torch import Tensor, nn
 
 from sr_core.errors import InputError
 
-PREFIX = "basicsr:"
-"""What an option file's path is preceded by in ``--model``."""
-
 METADATA_KEY = "basicsr_network_g"
 """In a packed file: the option file's `network_g`, as JSON."""
 

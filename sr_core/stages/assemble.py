@@ -17,11 +17,10 @@ from sr_core.video.source import join_and_verify
 
 
 class MissingSegments(DamagedData):
-    """Segments have no receipt that holds. `indices` are theirs."""
+    """Segments have no receipt that holds."""
 
-    def __init__(self, message: str, *, indices: tuple[int, ...]) -> None:
+    def __init__(self, message: str) -> None:
         super().__init__(message, key="")
-        self.indices = indices
 
 
 def assemble(
@@ -96,8 +95,7 @@ def _fetch_all(
     if missing:
         names = ", ".join(map(str, missing[:5])) + (" …" if len(missing) > 5 else "")
         raise MissingSegments(
-            f"{len(missing)} of {len(plan.segments)} segments are missing or damaged ({names}); start the job again",
-            indices=tuple(missing),
+            f"{len(missing)} of {len(plan.segments)} segments are missing or damaged ({names}); start the job again"
         )
     return files
 
