@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from localcloud.metadata import NOTICE_PATH
 from sr_core.cli.spot_notice import ENV_ENDPOINT, MetadataService
 from sr_core.errors import InputError
 from tests.metadata_service import MetadataServer, machine
@@ -30,7 +31,7 @@ def test_while_there_is_no_notice_each_question_takes_the_same_token(
 
 
 def test_a_notice_says_how_long_the_machine_stays(service: MetadataService, machine: MetadataServer) -> None:
-    machine.reclaim(seconds=120)
+    machine.notice(seconds=120)
 
     notice = service.spot_notice()
 
@@ -41,17 +42,17 @@ def test_a_notice_says_how_long_the_machine_stays(service: MetadataService, mach
 
 def test_an_expired_token_is_renewed(service: MetadataService, machine: MetadataServer) -> None:
     service.spot_notice()
-    machine.forget_tokens()
-    machine.reclaim(seconds=120)
+    machine.tokens.clear()
+    machine.notice(seconds=120)
 
     assert service.spot_notice() is not None
 
 
-@pytest.mark.parametrize("content", [b"", b"going", b"[]", b'{"action": "stop"}', b'{"action": "stop", "time": 7}'])
+@pytest.mark.parametrize("content", ["", "going", "[]", '{"action": "stop"}', '{"action": "stop", "time": 7}'])
 def test_a_notice_that_cannot_be_read_is_one_all_the_same(
-    service: MetadataService, machine: MetadataServer, content: bytes
+    service: MetadataService, machine: MetadataServer, content: str
 ) -> None:
-    machine.notice = content
+    machine.values[NOTICE_PATH] = content
 
     notice = service.spot_notice()
 
@@ -61,7 +62,7 @@ def test_a_notice_that_cannot_be_read_is_one_all_the_same(
 
 @pytest.mark.parametrize("status", [401, 403, 500, 503])
 def test_a_service_that_refuses_is_silence(service: MetadataService, machine: MetadataServer, status: int) -> None:
-    machine.reclaim(seconds=120)
+    machine.notice(seconds=120)
     machine.status = status
 
     assert service.spot_notice() is None
@@ -86,7 +87,7 @@ def test_a_service_that_is_not_there_is_silence(port: int, monkeypatch: pytest.M
 def test_a_proxy_has_no_say(machine: MetadataServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv(ENV_ENDPOINT, f"{machine.endpoint}/")
-    machine.reclaim(seconds=120)
+    machine.notice(seconds=120)
 
     assert MetadataService.from_environment().spot_notice() is not None
 
@@ -97,9 +98,8 @@ def test_the_time_is_utc_whatever_the_machine_thinks(
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     try:
-        machine.reclaim(seconds=120)
-        assert machine.notice is not None
-        machine.notice = machine.notice.replace(b"Z", b"")
+        machine.notice(seconds=120)
+        machine.values[NOTICE_PATH] = machine.values[NOTICE_PATH].replace("Z", "")
 
         notice = service.spot_notice()
     finally:

@@ -3,6 +3,7 @@
 import pytest
 
 from localcloud.cloud import LocalCloud
+from localcloud.metadata import NOTICE_PATH
 from sr_core.contract import ExitCode, Stage
 
 from .runs import FRAMES, SEGMENT_FRAMES, Run, Runs, frames_computed
@@ -30,7 +31,7 @@ def test_the_notice_alone_is_seen_by_the_job_itself(cloud: LocalCloud, runs: Run
     run = runs.finish("notice:extract@0.0s", "notice:upscale/0@0.0s")
 
     run.assert_done()
-    assert all(attempt.machine.metadata.notice_requests for attempt in run.attempts())
+    assert all(f"GET {NOTICE_PATH}" in attempt.machine.metadata.questions for attempt in run.attempts())
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_the_notice_lets_the_segment_in_hand_be_finished(
     # Given a job that is in the middle of its first segment when the notice comes, two minutes ahead
     running = started(sr, job, machine.endpoint)
     running.wait_for_frames(5)
-    machine.reclaim(seconds=120)
+    machine.notice(seconds=120)
 
     # When it stops
     stopped = running.wait()
@@ -51,7 +51,7 @@ def test_a_notice_that_leaves_no_time_drops_the_segment_in_hand(
 ) -> None:
     running = started(sr, job, machine.endpoint)
     running.wait_for_frames(5)
-    machine.reclaim(seconds=5)
+    machine.notice(seconds=5)
 
     stopped = running.wait()
 
@@ -63,7 +63,7 @@ def test_a_notice_that_leaves_no_time_drops_the_segment_in_hand(
 
 
 def test_a_machine_that_is_going_begins_nothing(sr: Commands, job: Job, machine: MetadataServer) -> None:
-    machine.reclaim(seconds=120)
+    machine.notice(seconds=120)
 
     stopped = started(sr, job, machine.endpoint).wait()
 
@@ -73,7 +73,7 @@ def test_a_machine_that_is_going_begins_nothing(sr: Commands, job: Job, machine:
 
 
 def test_a_laptop_never_asks(sr: Commands, job: Job, machine: MetadataServer, uninterrupted: Uninterrupted) -> None:
-    machine.reclaim(seconds=120)
+    machine.notice(seconds=120)
 
     ended = started(sr, job, machine.endpoint, on_batch=False).wait()
 
