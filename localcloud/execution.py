@@ -6,7 +6,7 @@ The children of a Distributed Map come from `map_run`, since moto has no list of
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -33,6 +33,8 @@ class Execution:
 
     client: Any
     arn: str
+    _history: list[Json] = field(default_factory=list, init=False, repr=False, compare=False)
+    """The events of an execution that has come to its end: a long history takes seconds to read."""
 
     def describe(self) -> Json:
         """As DescribeExecution."""
@@ -64,8 +66,15 @@ class Execution:
 
     def events(self) -> list[Json]:
         """Its own history, without that of its children."""
-        pages = self.client.get_paginator("get_execution_history").paginate(executionArn=self.arn)
-        return [event for page in pages for event in page["events"]]
+        if not self._history:
+            # Looked at first: an end that comes while pages are read may be missing in them.
+            has_ended = _status(self.arn) in ("SUCCEEDED", "FAILED")
+            pages = self.client.get_paginator("get_execution_history").paginate(executionArn=self.arn)
+            events = [event for page in pages for event in page["events"]]
+            if not has_ended:
+                return events
+            self._history.extend(events)
+        return list(self._history)
 
     def children(self) -> list[Child]:
         """The executions that its Distributed Map has begun, in the order of their items."""
@@ -98,7 +107,11 @@ class Execution:
 
 def is_running(arn: str) -> bool:
     """Whether an execution runs; asked of moto's record, since a call of the API costs ten milliseconds."""
-    return str(_record(arn).exec_status.value) == "RUNNING"
+    return _status(arn) == "RUNNING"
+
+
+def _status(arn: str) -> str:
+    return str(_record(arn).exec_status.value)
 
 
 def _record(arn: str) -> Any:

@@ -19,6 +19,7 @@ import moto.stepfunctions.parser.asl.component.common.retry.retrier_decl as moto
 import moto.stepfunctions.parser.asl.utils.boto_client as moto_clients
 from moto.batch.responses import BatchResponse
 from moto.core.exceptions import JsonRESTError
+from moto.stepfunctions.parser.asl.antlr.runtime.ASLParser import ASLParser
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEventException
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader import item_reader_decl as moto_reader
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader.reader_config.input_type import InputType
@@ -45,7 +46,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
     StateTaskServiceSns,
 )
 
-from localcloud import json_lines, task_words
+from localcloud import json_lines, parse_trees, task_words
 from localcloud.batch import LocalJob, submitted_retry_strategy
 from localcloud.control import Control
 from localcloud.execution import is_running
@@ -274,6 +275,12 @@ GAPS = (
         owner=moto_callback,
         name="_DELAY_SECONDS_SYNC_CONDITION_CHECK",
         make=lambda _original, _control: _POLL_SECONDS,
+    ),
+    Gap(
+        reason="a definition is parsed anew for each execution: that takes longer than some executions",
+        owner=ASLParser,
+        name="state_machine",
+        make=parse_trees.kept,
     ),
     Gap(
         reason="a client is made for every task: that takes longer than the task",

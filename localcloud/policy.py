@@ -6,6 +6,7 @@ A statement with an element or a condition that is not known here raises, so tha
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Self
 
 Json = dict[str, Any]
@@ -63,8 +64,13 @@ def _matches(pattern: str, text: str, *, literal: bool = False, ignore_case: boo
     """``*`` stands for any characters, ``/`` included, ``?`` for one."""
     if literal:
         return pattern == text
+    return _expression(pattern, ignore_case=ignore_case).fullmatch(text) is not None
+
+
+@cache
+def _expression(pattern: str, *, ignore_case: bool) -> re.Pattern[str]:
     expression = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern)
-    return re.fullmatch(expression, text, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
+    return re.compile(expression, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
 def _as_list(value: Any) -> list[Any]:
