@@ -98,7 +98,7 @@ class Costs:
 
     def of(self, bounds: NDArray[np.int64]) -> NDArray[np.float64]:
         """Of rectangles (…, 4): top, bottom, left, right."""
-        top, bottom, left, right = np.moveaxis(bounds, -1, 0)
+        top, bottom, left, right = (bounds[..., side] for side in range(4))
         height, width = bottom - top, right - left
         taller = np.minimum(top, self.halo_px) + np.minimum(self.height_px - bottom, self.halo_px)
         wider = np.minimum(left, self.halo_px) + np.minimum(self.width_px - right, self.halo_px)
@@ -199,15 +199,17 @@ def _merged(bounds: NDArray[np.int64], costs: Costs) -> NDArray[np.int64]:
         if savings[kept, gone] < 0:
             return bounds[alive]
         bounds[kept] = _around(bounds[kept], bounds[gone])
-        each[kept] = costs.of(bounds[kept])
+        joined = costs.of(_around(bounds[kept], bounds))
+        each[kept] = joined[kept]
         alive[gone] = False
         savings[gone] = savings[:, gone] = -np.inf
-        changed = each[kept] + each - costs.of(_around(bounds[kept], bounds))
+        changed = each[kept] + each - joined
         changed[~alive] = changed[kept] = -np.inf
         savings[kept] = savings[:, kept] = changed
 
 
 def _around(some: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
     """The least rectangles (…, 4) that hold one of each."""
-    is_start = np.array([True, False, True, False])
-    return np.where(is_start, np.minimum(some, others), np.maximum(some, others))
+    around: NDArray[np.int64] = np.maximum(some, others)
+    np.minimum(some[..., ::2], others[..., ::2], out=around[..., ::2])
+    return around
