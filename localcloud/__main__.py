@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -21,6 +21,7 @@ from localcloud.cloud import LOCAL_SETTINGS, LocalCloud
 from localcloud.execution import Execution
 from localcloud.faults import Fault, FaultError, Kind
 from localcloud.live import lines, picture
+from sr_core.cli.arguments import Parser, count
 from sr_core.contract import ExitCode
 from sr_core.delivery import AV1_PRESETS, CODEC_CONTAINERS, container_for, default_output
 from sr_core.errors import InputError, SrError
@@ -151,21 +152,8 @@ def _assembly(folder: Path | None, scratch: Path, console: Console) -> CloudAsse
     return synthesize(folder or scratch / "cdk.out")
 
 
-class _Parser(argparse.ArgumentParser):
-    """Wrong usage is wrong input, told in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}; see `{self.prog} --help`")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
-    return int(text)
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m localcloud", description=__doc__, epilog=_EPILOG)
+    parser = Parser(prog="python -m localcloud", description=__doc__, epilog=_EPILOG)
     parser.add_argument("video", metavar="VIDEO", help="a video file")
     parser.add_argument(
         "-o", "--output", metavar="OUTPUT", help="the result: .mp4, .m4v, .mov, .mkv … (VIDEO's name with -upscaled)"
@@ -179,9 +167,9 @@ def _parser() -> argparse.ArgumentParser:
         "--preset", choices=tuple(AV1_PRESETS), default="medium", metavar="P", help="of the encoder (%(default)s)"
     )
     parser.add_argument(
-        "--chunk-segments", type=_count, default=1, metavar="N", help="segments in a chunk (%(default)s)"
+        "--chunk-segments", type=count, default=1, metavar="N", help="segments in a chunk (%(default)s)"
     )
-    parser.add_argument("--slots", type=_count, default=2, metavar="N", help="jobs that run at once (%(default)s)")
+    parser.add_argument("--slots", type=count, default=2, metavar="N", help="jobs that run at once (%(default)s)")
     parser.add_argument("--assembly", type=Path, metavar="DIR", help="what `cdk synth` wrote; made if not there")
     return parser
 

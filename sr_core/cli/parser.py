@@ -6,9 +6,9 @@ Knows no command's code, only the names of their modules.
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from sr_core import __version__
+from sr_core.cli.arguments import Parser, count
 from sr_core.cli.settings import add_settings
 from sr_core.contract import FLAG_CHUNK, FLAG_JOB, PROGRAM, Stage
 from sr_core.errors import InputError
@@ -24,13 +24,6 @@ _STAGE_HELP = {
     Stage.ENCODE: "encode the mezzanine segments of one chunk for delivery",
     Stage.ASSEMBLE: "join the segments, add the rest of the source, check, publish",
 }
-
-
-class _Parser(argparse.ArgumentParser):
-    """Wrong usage is wrong input: one line instead of the whole usage."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}; see `{self.prog} --help`")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -65,7 +58,7 @@ def _with_hint(error: InputError, arguments: Sequence[str]) -> InputError:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog=PROGRAM, description=_DESCRIPTION, epilog=_EPILOG)
+    parser = Parser(prog=PROGRAM, description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     parser.set_defaults(json=False, is_work=False, reads_media=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -79,17 +72,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add(commands: "argparse._SubParsersAction[_Parser]", name: str, text: str, module: str | None = None) -> _Parser:
+def _add(commands: "argparse._SubParsersAction[Parser]", name: str, text: str, module: str | None = None) -> Parser:
     parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=_EPILOG)
     parser.set_defaults(module=module or name, parser=parser)
     return parser
 
 
-def _add_json(parser: _Parser) -> None:
+def _add_json(parser: Parser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on standard output (docs/json.md)")
 
 
-def _add_run(commands: "argparse._SubParsersAction[_Parser]") -> None:
+def _add_run(commands: "argparse._SubParsersAction[Parser]") -> None:
     run = _add(commands, "run", "upscale a video on this machine; called again, go on where it stopped")
     run.set_defaults(is_work=True, reads_media=True)
     run.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key")
@@ -105,12 +98,12 @@ def _add_run(commands: "argparse._SubParsersAction[_Parser]") -> None:
         "--work-dir", metavar="DIR", help="where unfinished work is kept (.sr-work beside a local OUTPUT, else here)"
     )
     run.add_argument(
-        "--chunk-segments", type=_count, metavar="N", help="segments in a chunk; does not change the result"
+        "--chunk-segments", type=count, metavar="N", help="segments in a chunk; does not change the result"
     )
     _add_json(run)
 
 
-def _add_probe(commands: "argparse._SubParsersAction[_Parser]") -> None:
+def _add_probe(commands: "argparse._SubParsersAction[Parser]") -> None:
     probe = _add(
         commands, "probe", "say what is in a video file and what `sr run` would do about it, or why it would not"
     )
@@ -120,7 +113,7 @@ def _add_probe(commands: "argparse._SubParsersAction[_Parser]") -> None:
     _add_json(probe)
 
 
-def _add_models(commands: "argparse._SubParsersAction[_Parser]") -> None:
+def _add_models(commands: "argparse._SubParsersAction[Parser]") -> None:
     models = _add(commands, "models", "list the networks that can be used, or pull one that does not ship")
     models.set_defaults(pull=None)
     _add_json(models)
@@ -131,7 +124,7 @@ def _add_models(commands: "argparse._SubParsersAction[_Parser]") -> None:
     pull.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="as for `sr models`")
 
 
-def _add_stage(commands: "argparse._SubParsersAction[_Parser]", stage: Stage) -> None:
+def _add_stage(commands: "argparse._SubParsersAction[Parser]", stage: Stage) -> None:
     parser = _add(commands, stage.value, _STAGE_HELP[stage], module="stage")
     parser.set_defaults(stage=stage, is_work=True, reads_media=True)
     parser.add_argument(
@@ -141,12 +134,6 @@ def _add_stage(commands: "argparse._SubParsersAction[_Parser]", stage: Stage) ->
         parser.add_argument(FLAG_CHUNK, required=True, type=int, metavar="N", help="index of the chunk, from 0")
     if stage == Stage.EXTRACT:
         parser.add_argument(
-            "--chunk-segments", type=_count, metavar="N", help="segments in a chunk; does not change the result"
+            "--chunk-segments", type=count, metavar="N", help="segments in a chunk; does not change the result"
         )
     _add_json(parser)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
-    return int(text)
