@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from sr_core.errors import HostCapacity
+from sr_core.inference.engine import is_out_of_memory
 
 
 class Event:
@@ -91,6 +92,8 @@ class Streams:
         try:
             return torch.empty(like.shape, dtype=like.dtype, pin_memory=self._device.type == "cuda")
         except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
             # CUDA tells of it in the words that it has for its own memory.
             raise HostCapacity("no host memory is left for frames on their way; use a machine with more") from error
 
