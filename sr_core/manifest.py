@@ -86,6 +86,10 @@ class Manifest:
             return None
         return report if is_published(output, sha256=report.sha256) else None
 
+    def may_replace(self, request: Request) -> bool:
+        """Whether what lies at the request's output may be replaced: it says so, or this very job has put it there."""
+        return request.overwrite or self.report_if_published(request.output) is not None
+
     def frames(self) -> FrameTable:
         """Raises IntegrityError when the record of the source's frames is gone or damaged."""
         try:

@@ -57,7 +57,7 @@ def assemble(
         )
         report = _report(manifest, plan, receipts, request.output, path, warnings, started)
         interruption.check()
-        replaces = request.overwrite or manifest.report_if_published(request.output) is not None
+        replaces = manifest.may_replace(request)
         # Before publishing, so that whoever finds the output there can tell whether this job put it there.
         manifest.store.put_bytes(REPORT_KEY, report.to_json())
         try:

@@ -44,8 +44,7 @@ def extract(
     interruption = interruption or Interruption()
     request = manifest.request()
     container_for(request.output, request.settings.codec)
-    replaces = request.overwrite or manifest.report_if_published(request.output) is not None
-    check_publishable(request.output, overwrite=replaces, job=request.digest())
+    check_publishable(request.output, overwrite=manifest.may_replace(request), job=request.digest())
     plan = manifest.plan_if_made()
     if plan is not None and _is_done(manifest, plan):
         manifest.write_route(plan)
