@@ -21,7 +21,8 @@ from torch import Tensor
 from bench.clips import reference_media
 from bench.machine import describe, machine, write_results
 from bench.scenes import fixed_camera, screen_recording
-from sr_core.inference.changes import Costs, changed_cells, rectangles_to_compute
+from sr_core.inference.changes import changed_cells
+from sr_core.inference.rectangles import Costs, rectangles_to_compute
 from sr_core.video.frames import from_av
 
 RADII_PX = (8, 18)

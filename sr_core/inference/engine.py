@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from sr_core.errors import GpuMemory, HostCapacity, IntegrityError
 from sr_core.inference.blending import run_blended
-from sr_core.inference.changes import Rectangle
 from sr_core.inference.cuda_graphs import CudaGraphs
+from sr_core.inference.rectangles import Rectangle
 from sr_core.inference.tiling import Tile, tiles
 from sr_core.models.compact import Compact, Margins
 from sr_core.types import Execution

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from sr_core.inference.changes import Rectangle
 from sr_core.inference.color import rgb_to_planes
+from sr_core.inference.rectangles import Rectangle
 from sr_core.types import ColorInfo
 
 _REACH_PX = 2

@@ -17,10 +17,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from sr_core.inference.changes import Costs, Parts, Rectangle, changed_cells, rectangles_to_compute
+from sr_core.inference.changes import changed_cells
 from sr_core.inference.color import planes_to_rgb, rgb_to_planes
 from sr_core.inference.engine import Engine, Upscaled
 from sr_core.inference.patches import patch, patched_planes
+from sr_core.inference.rectangles import Costs, Parts, Rectangle, rectangles_to_compute
 from sr_core.types import ColorInfo
 
 CHECK_EVERY = 500

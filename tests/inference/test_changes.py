@@ -1,115 +1,36 @@
-"""Which rectangles a change makes necessary: all that it can reach, and little more."""
+"""Which cells changed from one frame to the next."""
 
-import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 
-from sr_core.inference.changes import (
-    CALL_COST_PX,
-    CHROMA_REACH_PX,
-    Costs,
-    Rectangle,
-    changed_cells,
-    rectangles_to_compute,
-)
+from sr_core.inference.changes import CELL_PX, changed_cells
 
-WIDTH_PX, HEIGHT_PX = 333, 250
+WIDTH_PX, HEIGHT_PX = 53, 31
 
 
-def costs(halo_px: int = 8) -> Costs:
-    return Costs(width_px=WIDTH_PX, height_px=HEIGHT_PX, halo_px=halo_px)
-
-
-def frames_that_differ_at(points: list[tuple[int, int]]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    before = torch.zeros(1, HEIGHT_PX, WIDTH_PX, dtype=torch.uint8)
-    after = before.clone()
-    for row, column in points:
-        after[0, row, column] = 1
-    return [before], [after]
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    points=st.lists(st.tuples(st.integers(0, HEIGHT_PX - 1), st.integers(0, WIDTH_PX - 1)), min_size=1, max_size=12),
-    halo_px=st.integers(1, 20),
-)
-def test_every_pixel_that_a_change_reaches_lies_in_a_rectangle(points: list[tuple[int, int]], halo_px: int) -> None:
-    cells = changed_cells(*frames_that_differ_at(points))
-    assert cells is not None
-
-    parts = rectangles_to_compute(cells, costs(halo_px))
-
-    assume(parts is not None)  # hypothesis fails the test if that is hardly ever so
-    assert parts is not None
-    covered = np.zeros((HEIGHT_PX, WIDTH_PX), dtype=bool)
-    for part in parts.rectangles:
-        assert 0 <= part.top < part.bottom <= HEIGHT_PX
-        assert 0 <= part.left < part.right <= WIDTH_PX
-        covered[part.top : part.bottom, part.left : part.right] = True
-    reach = halo_px + CHROMA_REACH_PX
-    for row, column in points:
-        assert covered[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1].all()
+def planes() -> list[torch.Tensor]:
+    """Of a frame with subsampled chroma whose sides are odd."""
+    sizes = [(HEIGHT_PX, WIDTH_PX), *[(-(-HEIGHT_PX // 2), -(-WIDTH_PX // 2))] * 2]
+    return [torch.zeros(1, height, width, dtype=torch.uint8) for height, width in sizes]
 
 
 def test_equal_frames_have_no_changed_cell() -> None:
-    before, _ = frames_that_differ_at([(0, 0)])
-
-    assert changed_cells(before, [before[0].clone()]) is None
+    assert changed_cells(planes(), planes()) is None
 
 
-def test_a_small_change_is_one_small_rectangle() -> None:
-    cells = changed_cells(*frames_that_differ_at([(100, 100), (101, 104)]))
+@pytest.mark.parametrize("plane", [0, 1, 2])
+@pytest.mark.parametrize("is_last", [False, True])
+def test_one_sample_that_differs_by_one_marks_its_cell_alone(plane: int, is_last: bool) -> None:
+    before, after = planes(), planes()
+    height, width = after[plane].shape[-2:]
+    row, column = (height - 1, width - 1) if is_last else (5, 8)
+    after[plane][0, row, column] = 1
+
+    cells = changed_cells(before, after)
+
     assert cells is not None
-
-    parts = rectangles_to_compute(cells, costs())
-
-    assert parts is not None
-    (part,) = parts.rectangles
-    assert (part.bottom - part.top, part.right - part.left) == (32, 32)
-    assert parts.share == pytest.approx(((32 + 16) ** 2 + CALL_COST_PX) / (WIDTH_PX * HEIGHT_PX), rel=0.2)
-
-
-@pytest.mark.parametrize("narrows", [False, True])
-def test_where_layers_narrow_the_surroundings_cost_what_layers_see_on_average(narrows: bool) -> None:
-    # Given a part in the middle, and one in a corner, of 40×60 px, and eight layers
-    parts = np.array([[100, 140, 100, 160], [0, 40, 0, 60]])
-
-    cost = Costs(width_px=WIDTH_PX, height_px=HEIGHT_PX, halo_px=8, narrows=narrows).of(parts) - CALL_COST_PX
-
-    margins = np.linspace(0, 8, 1001) if narrows else np.array([8])
-    assert cost[0] == pytest.approx(((40 + 2 * margins) * (60 + 2 * margins)).mean(), rel=1e-3)
-    assert cost[1] == pytest.approx(((40 + margins) * (60 + margins)).mean(), rel=1e-3)
-
-
-def test_what_lies_far_apart_stays_apart_and_what_lies_close_is_joined() -> None:
-    def count(*points: tuple[int, int]) -> int:
-        cells = changed_cells(*frames_that_differ_at(list(points)))
-        assert cells is not None
-        parts = rectangles_to_compute(cells, costs())
-        assert parts is not None
-        return len(parts.rectangles)
-
-    assert count((20, 20), (200, 300)) == 2
-    assert count((100, 100), (100, 120)) == 1
-
-
-def test_changes_all_over_are_not_worth_rectangles() -> None:
-    points = [(row, column) for row in range(5, HEIGHT_PX, 25) for column in range(5, WIDTH_PX, 25)]
-    cells = changed_cells(*frames_that_differ_at(points))
-    assert cells is not None
-
-    assert rectangles_to_compute(cells, costs(18)) is None
-
-
-@pytest.mark.parametrize("quarter_turns", [0, 1, 2, 3])
-def test_a_rectangle_turns_with_its_picture(quarter_turns: int) -> None:
-    picture = torch.zeros(7, 11)
-    picture[2:4, 3:8] = 1
-
-    part = Rectangle(2, 4, 3, 8).turned(quarter_turns, width_px=11, height_px=7)
-
-    turned = torch.rot90(picture, -quarter_turns)
-    assert bool(turned[part.top : part.bottom, part.left : part.right].all())
-    assert int(turned.sum()) == (part.bottom - part.top) * (part.right - part.left)
+    assert cells.shape == (-(-HEIGHT_PX // CELL_PX), -(-WIDTH_PX // CELL_PX))
+    samples_a_cell = CELL_PX if plane == 0 else CELL_PX // 2
+    assert [tuple(map(int, cell)) for cell in zip(*cells.nonzero(), strict=True)] == [
+        (row // samples_a_cell, column // samples_a_cell)
+    ]

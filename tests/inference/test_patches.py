@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sr_core.inference.changes import Rectangle
 from sr_core.inference.color import rgb_to_planes
 from sr_core.inference.patches import patch, patched_planes
+from sr_core.inference.rectangles import Rectangle
 from tests import builders
 
 WIDTH_PX, HEIGHT_PX = 117, 90

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from sr_core.contract import REQUEST_KEY, Stage
 from sr_core.inference import sequence
-from sr_core.inference.changes import Rectangle
 from sr_core.inference.engine import Engine
+from sr_core.inference.rectangles import Rectangle
 from sr_core.manifest import Manifest
 from sr_core.stages.extract import extract
 from sr_core.stages.upscale import upscale

@@ -1,0 +1,175 @@
+"""Which rectangles of a frame must be computed anew where cells of it changed, chosen by what they cost.
+
+Of a network it knows its reach, and whether parts cost less than what is seen for them.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sr_core.inference.changes import CELL_PX, CHROMA_REACH_PX, Cells
+
+CALL_COST_PX = 500
+"""What one more call of a network costs, in its input pixels; see bench/README.md."""
+SMALLEST_PX = 32
+"""The least side of a rectangle: for very small pictures other kernels are used, which round otherwise."""
+SIDE_STEP_PX = 8
+"""Sides of rectangles are multiples of it where the picture is: a kernel is made anew for each shape, and kept."""
+MOST_RECTANGLES = 128
+"""With more to begin with, cells are taken in fours: finding rectangles must stay cheap beside a network."""
+MOST_WORTHWHILE = 0.8
+"""Above this share of a whole frame's cost, computing rectangles is not worth the trouble."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rectangle:
+    """Half-open ranges in input pixels."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    def scaled(self, scale: int) -> "Rectangle":
+        """The same part of a picture that is so many times as large."""
+        return Rectangle(self.top * scale, self.bottom * scale, self.left * scale, self.right * scale)
+
+    def grown(self, by_px: int, *, width_px: int, height_px: int) -> "Rectangle":
+        """With what lies around it in a picture of that size."""
+        return Rectangle(
+            max(0, self.top - by_px),
+            min(height_px, self.bottom + by_px),
+            max(0, self.left - by_px),
+            min(width_px, self.right + by_px),
+        )
+
+    def turned(self, quarter_turns: int, *, width_px: int, height_px: int) -> "Rectangle":
+        """The same part of a picture, `width_px` wide before, that was turned clockwise."""
+        if quarter_turns == 0:
+            return self
+        turned = Rectangle(self.left, self.right, height_px - self.bottom, height_px - self.top)
+        return turned.turned(quarter_turns - 1, width_px=height_px, height_px=width_px)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """What it costs to compute a part of a picture, in input pixels through a whole network."""
+
+    width_px: int
+    height_px: int
+    halo_px: int
+    """The network's receptive radius: a part is computed from so much more on all sides."""
+    narrows: bool = False
+    """Whether each layer computes less of the surroundings than the one before it, down to none."""
+
+    def of(self, bounds: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Of rectangles (…, 4): top, bottom, left, right."""
+        top, bottom, left, right = (bounds[..., side] for side in range(4))
+        height, width = bottom - top, right - left
+        taller = np.minimum(top, self.halo_px) + np.minimum(self.height_px - bottom, self.halo_px)
+        wider = np.minimum(left, self.halo_px) + np.minimum(self.width_px - right, self.halo_px)
+        # Means over layers, whose share of the surroundings falls from one to zero.
+        sides, corners = (1 / 2, 1 / 3) if self.narrows else (1, 1)
+        around = sides * (height * wider + width * taller) + corners * taller * wider
+        cost: NDArray[np.float64] = height * width + around + float(CALL_COST_PX)
+        return cost
+
+
+class Parts(NamedTuple):
+    """What is to be computed of a picture."""
+
+    rectangles: list[Rectangle]
+    share: float
+    """Their cost over that of the whole picture."""
+
+
+def rectangles_to_compute(cells: Cells, costs: Costs) -> Parts | None:
+    """Finds rectangles that hold every output pixel that a changed cell can reach.
+
+    Returns None when computing the whole picture costs about as much.
+    """
+    reached = _dilated(cells, -(-(costs.halo_px + CHROMA_REACH_PX) // CELL_PX))
+    if reached.mean() > MOST_WORTHWHILE:
+        return None
+    cell_px = CELL_PX
+    found = _runs(reached)
+    while len(found) > MOST_RECTANGLES:
+        cell_px, reached = cell_px * 2, _halved(reached)
+        found = _runs(reached)
+    bounds = _merged(_enlarged(found * cell_px, costs), costs)
+    bounds = _enlarged(bounds, costs, step_px=SIDE_STEP_PX)
+    share = float(costs.of(bounds).sum() / (costs.width_px * costs.height_px))
+    return Parts([Rectangle(*map(int, each)) for each in bounds], share) if share <= MOST_WORTHWHILE else None
+
+
+def _dilated(cells: Cells, reach: int) -> Cells:
+    """Sets every cell that has a set one within `reach` rows and columns."""
+    padded = np.pad(cells, reach)
+    rows, columns = cells.shape
+    tall = np.logical_or.reduce([padded[shift : shift + rows] for shift in range(2 * reach + 1)])
+    result: Cells = np.logical_or.reduce([tall[:, shift : shift + columns] for shift in range(2 * reach + 1)])
+    return result
+
+
+def _halved(cells: Cells) -> Cells:
+    padded = np.pad(cells, [(0, size % 2) for size in cells.shape])
+    result: Cells = padded[::2, ::2] | padded[1::2, ::2] | padded[::2, 1::2] | padded[1::2, 1::2]
+    return result
+
+
+def _runs(cells: Cells) -> NDArray[np.int64]:
+    """(n, 4) rectangles (top, bottom, left, right) in cells: the runs of each row, joined with equal ones below."""
+    edges = np.diff(np.pad(cells, [(0, 0), (1, 1)]).astype(np.int8), axis=1)
+    starts, ends = np.argwhere(edges == 1), np.argwhere(edges == -1)
+    growing: dict[tuple[int, int], list[int]] = {}
+    done: list[list[int]] = []
+    for (row, left), right in zip(starts.tolist(), ends[:, 1].tolist(), strict=True):
+        above = growing.get((left, right))
+        if above is not None and above[1] == row:
+            above[1] = row + 1
+        else:
+            growing[left, right] = [row, row + 1, left, right]
+            done.append(growing[left, right])
+    return np.array(done, dtype=np.int64).reshape(-1, 4)
+
+
+def _enlarged(bounds: NDArray[np.int64], costs: Costs, *, step_px: int = 1) -> NDArray[np.int64]:
+    """Brings rectangles (n, 4) inside the picture, to the least size, and to multiples of `step_px`."""
+    top, bottom, left, right = bounds.T
+    tall, wide = (
+        np.maximum(-(-(end - start) // step_px) * step_px, SMALLEST_PX) for start, end in ((top, bottom), (left, right))
+    )
+    bottom = np.clip(top + tall, np.minimum(bottom, costs.height_px), costs.height_px)
+    right = np.clip(left + wide, np.minimum(right, costs.width_px), costs.width_px)
+    top = np.clip(bottom - tall, 0, top)
+    left = np.clip(right - wide, 0, left)
+    return np.stack((top, bottom, left, right), axis=1)
+
+
+def _merged(bounds: NDArray[np.int64], costs: Costs) -> NDArray[np.int64]:
+    """Joins two rectangles into the one around both, the pair that saves most first, while that saves anything."""
+    bounds, each = bounds.copy(), costs.of(bounds)
+    alive = np.ones(len(bounds), dtype=np.bool_)
+    savings = each[:, None] + each - costs.of(_around(bounds[:, None], bounds))
+    np.fill_diagonal(savings, -np.inf)
+    while True:
+        kept, gone = divmod(int(savings.argmax()), len(bounds))
+        if savings[kept, gone] < 0:
+            return bounds[alive]
+        bounds[kept] = _around(bounds[kept], bounds[gone])
+        joined = costs.of(_around(bounds[kept], bounds))
+        each[kept] = joined[kept]
+        alive[gone] = False
+        savings[gone] = savings[:, gone] = -np.inf
+        changed = each[kept] + each - joined
+        changed[~alive] = changed[kept] = -np.inf
+        savings[kept] = savings[:, kept] = changed
+
+
+def _around(some: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The least rectangles (…, 4) that hold one of each."""
+    around: NDArray[np.int64] = np.maximum(some, others)
+    np.minimum(some[..., ::2], others[..., ::2], out=around[..., ::2])
+    return around
