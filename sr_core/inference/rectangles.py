@@ -90,16 +90,16 @@ def rectangles_to_compute(cells: Cells, costs: Costs) -> Parts | None:
 
     Returns None when computing the whole picture costs about as much.
     """
-    reached = _dilated(cells, -(-(costs.halo_px + CHROMA_REACH_PX) // CELL_PX))
-    if reached.mean() > MOST_WORTHWHILE:
+    needed = _dilated(cells, -(-(costs.halo_px + CHROMA_REACH_PX) // CELL_PX))
+    if needed.mean() > MOST_WORTHWHILE:
         return None
-    cell_px = CELL_PX
-    found = _runs(reached)
+    coarser, cell_px = needed, CELL_PX
+    found = _runs(coarser)
     while len(found) > MOST_RECTANGLES:
-        cell_px, reached = cell_px * 2, _halved(reached)
-        found = _runs(reached)
+        coarser, cell_px = _halved(coarser), cell_px * 2
+        found = _runs(coarser)
     bounds = _merged(_enlarged(found * cell_px, costs), costs)
-    bounds = _enlarged(bounds, costs, step_px=SIDE_STEP_PX)
+    bounds = _trimmed(_enlarged(bounds, costs, step_px=SIDE_STEP_PX), needed, costs)
     share = float(costs.of(bounds).sum() / (costs.width_px * costs.height_px))
     return Parts([Rectangle(*map(int, each)) for each in bounds], share) if share <= MOST_WORTHWHILE else None
 
@@ -166,6 +166,44 @@ def _merged(bounds: NDArray[np.int64], costs: Costs) -> NDArray[np.int64]:
         changed = each[kept] + each - joined
         changed[~alive] = changed[kept] = -np.inf
         savings[kept] = savings[:, kept] = changed
+
+
+def _trimmed(bounds: NDArray[np.int64], needed: Cells, costs: Costs) -> NDArray[np.int64]:
+    """Takes from rectangles what others compute as well, from the dearest first, as long as that leaves them smaller.
+
+    Every needed cell lies whole in one of them before, and after.
+    """
+    bounds, alive = bounds.copy(), np.ones(len(bounds), dtype=np.bool_)
+    times_computed = np.zeros(needed.shape, dtype=np.int16)
+    for each in bounds:
+        times_computed[_cells_inside(each, costs)] += 1
+    for index in np.argsort(-costs.of(bounds)):
+        rows, columns = inside = _cells_inside(bounds[index], costs)
+        alone = needed[inside] & (times_computed[inside] == 1)
+        used_rows, used_columns = (np.flatnonzero(alone.any(axis)) for axis in (1, 0))
+        if used_rows.size == 0:
+            alive[index] = False
+            times_computed[inside] -= 1
+            continue
+        top, bottom = rows.start + used_rows[[0, -1]]
+        left, right = columns.start + used_columns[[0, -1]]
+        least = np.array([[top, bottom + 1, left, right + 1]]) * CELL_PX
+        least = _enlarged(least, costs, step_px=SIDE_STEP_PX)[0]
+        if costs.of(least) < costs.of(bounds[index]):
+            times_computed[inside] -= 1
+            bounds[index] = least
+            times_computed[_cells_inside(least, costs)] += 1
+    return bounds[alive]
+
+
+def _cells_inside(bounds: NDArray[np.int64], costs: Costs) -> tuple[slice, slice]:
+    """The rows and columns of cells that lie whole in a rectangle; the picture's last ones may be cut off by it."""
+    top, bottom, left, right = bounds.tolist()
+    if bottom == costs.height_px:
+        bottom += -bottom % CELL_PX
+    if right == costs.width_px:
+        right += -right % CELL_PX
+    return slice(-(-top // CELL_PX), bottom // CELL_PX), slice(-(-left // CELL_PX), right // CELL_PX)
 
 
 def _around(some: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:

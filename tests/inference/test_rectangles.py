@@ -83,6 +83,22 @@ def test_what_lies_far_apart_stays_apart_and_what_lies_close_is_joined() -> None
     assert count((100, 100), (100, 120)) == 1
 
 
+def test_what_lies_between_rectangles_is_computed_once() -> None:
+    # Given a change along a slope: rectangles around pieces of it, chosen one by one, would overlap at their corners
+    slope = [(10 + 5 * step, 10 + 5 * step) for step in range(46)]
+    cells = changed_cells(*frames_that_differ_at(slope))
+    assert cells is not None
+
+    parts = rectangles_to_compute(cells, costs())
+
+    assert parts is not None
+    times_computed = np.zeros((HEIGHT_PX, WIDTH_PX), dtype=int)
+    for part in parts.rectangles:
+        times_computed[part.top : part.bottom, part.left : part.right] += 1
+    assert len(parts.rectangles) > 1
+    assert times_computed.sum() <= 1.05 * (times_computed > 0).sum()
+
+
 def test_changes_all_over_are_not_worth_rectangles() -> None:
     points = [(row, column) for row in range(5, HEIGHT_PX, 25) for column in range(5, WIDTH_PX, 25)]
     cells = changed_cells(*frames_that_differ_at(points))
