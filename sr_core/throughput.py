@@ -8,8 +8,7 @@
 
 Owns the table of tiers, each entry with where it comes from, and the rules of choosing. Pure: no file, no clock, no
 machine, no network. Sizes and tiers never touch the output's bytes, so the figures need to be right to a factor, not
-to a digit. Prices are for comparing tiers (us-east-1: On-Demand read 2026-01-19, Spot the middle of a range over zones,
-undated; query again before quoting them); what a job cost, only the bill knows.
+to a digit. Prices (`PRICES` says which) are for comparing tiers; what a job cost, only the bill knows.
 """
 
 from dataclasses import dataclass
@@ -36,6 +35,12 @@ FEATURE_BYTES = 4 * 2
 activation does."""
 OUTPUT_BYTES = 230
 """Moved for each output pixel: the passes that `inference.color` makes over fp32 samples, counted for 4:2:0."""
+
+
+PRICES = (
+    "us-east-1: On-Demand as read on 2026-01-19, Spot the middle of a range over zones, undated; query again before "
+    "quoting them"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
     _add_probe(commands)
+    _add_estimate(commands)
     for stage in Stage:
         _add_stage(commands, stage)
     _add_models(commands)
@@ -111,6 +112,16 @@ def _add_probe(commands: "argparse._SubParsersAction[Parser]") -> None:
     probe.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key")
     add_settings(probe)
     _add_json(probe)
+
+
+def _add_estimate(commands: "argparse._SubParsersAction[Parser]") -> None:
+    estimate = _add(
+        commands, "estimate", "say what a video would take on AWS in hours and dollars, before anything runs"
+    )
+    estimate.set_defaults(reads_media=True)
+    estimate.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key")
+    add_settings(estimate)
+    _add_json(estimate)
 
 
 def _add_models(commands: "argparse._SubParsersAction[Parser]") -> None:
