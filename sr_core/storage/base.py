@@ -1,7 +1,8 @@
 """The Store interface and what is true of every implementation (tests/storage holds them to it)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +27,8 @@ class ObjectInfo:
 
     key: str
     size_bytes: int
+    modified_at: datetime = field(compare=False)
+    """When it was stored, by the store's clock; in UTC."""
 
 
 class Store(Protocol):

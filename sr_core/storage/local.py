@@ -9,6 +9,8 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 
 from sr_core.errors import DamagedData, InputError, IntegrityError, TransientError
@@ -120,7 +122,7 @@ class LocalStore:
             except (FileNotFoundError, NotADirectoryError):
                 self._check_folder()
                 return None
-        return ObjectInfo(key=key, size_bytes=found.st_size) if stat.S_ISREG(found.st_mode) else None
+        return _info(key, found) if stat.S_ISREG(found.st_mode) else None
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         check_prefix(prefix)
@@ -147,17 +149,17 @@ class LocalStore:
 
     def _walk(self, parent: str, beginning: str) -> Iterator[ObjectInfo]:
         """The objects whose keys start with `parent` and `beginning`, in the order of the keys' UTF-8 bytes."""
-        for name, size_bytes in self._entries(parent):
+        for name, found in self._entries(parent):
             if not name.startswith(beginning):
                 continue
-            if size_bytes is None:
+            if found is None:
                 yield from self._walk(parent + name, "")
             else:
-                yield ObjectInfo(key=parent + name, size_bytes=size_bytes)
+                yield _info(parent + name, found)
 
-    def _entries(self, parent: str) -> Sequence[tuple[str, int | None]]:
-        """Names and sizes of what lies in one folder, sorted; a folder's name ends in ``/``, as it does in keys."""
-        found: list[tuple[str, int | None]] = []
+    def _entries(self, parent: str) -> Sequence[tuple[str, os.stat_result | None]]:
+        """What lies in one folder, sorted by name; a folder's name ends in ``/``, as it does in keys."""
+        found: list[tuple[str, os.stat_result | None]] = []
         path = self._folder / parent
         with disk_errors(path):
             try:
@@ -167,11 +169,11 @@ class LocalStore:
                             continue
                         if entry.is_dir():
                             found.append((f"{entry.name}/", None))
-                        elif (size_bytes := _size_bytes(entry)) is not None:
-                            found.append((entry.name, size_bytes))
+                        elif (described := _described(entry)) is not None:
+                            found.append((entry.name, described))
             except (FileNotFoundError, NotADirectoryError):
                 self._check_folder()
-        return sorted(found)
+        return sorted(found, key=itemgetter(0))
 
     def _path(self, key: str) -> Path:
         check_key(key)
@@ -213,9 +215,13 @@ def _same_file(one: Path, other: Path) -> bool:
         return False
 
 
-def _size_bytes(entry: "os.DirEntry[str]") -> int | None:
-    """The size of a regular file, or None for anything else and for what is gone meanwhile."""
+def _info(key: str, found: os.stat_result) -> ObjectInfo:
+    return ObjectInfo(key=key, size_bytes=found.st_size, modified_at=datetime.fromtimestamp(found.st_mtime, UTC))
+
+
+def _described(entry: "os.DirEntry[str]") -> os.stat_result | None:
+    """A regular file, or None for anything else and for what is gone meanwhile."""
     try:
-        return entry.stat().st_size if entry.is_file() else None
+        return entry.stat() if entry.is_file() else None
     except FileNotFoundError:
         return None

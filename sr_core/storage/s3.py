@@ -5,6 +5,7 @@ Owns how a store's keys lie in the bucket and what is checked after a download. 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,9 @@ class S3Store:
 
     def stat(self, key: str) -> ObjectInfo | None:
         found = self._bucket.head(self._key(key))
-        return None if found is None else ObjectInfo(key=key, size_bytes=found.size_bytes)
+        return (
+            None if found is None else ObjectInfo(key=key, size_bytes=found.size_bytes, modified_at=found.modified_at)
+        )
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         check_prefix(prefix)
@@ -99,10 +102,10 @@ class S3Store:
         self._bucket.delete(self._key(key))
 
     def _list(self, prefix: str) -> Iterator[ObjectInfo]:
-        for full_key, size_bytes in self._bucket.list(self._root + prefix):
-            key = full_key.removeprefix(self._root)
+        for found in self._bucket.list(self._root + prefix):
+            key = found.key.removeprefix(self._root)
             if is_key(key):  # the console leaves empty objects whose names end in a slash
-                yield ObjectInfo(key=key, size_bytes=size_bytes)
+                yield replace(found, key=key)
 
     def _key(self, key: str) -> str:
         check_key(key)

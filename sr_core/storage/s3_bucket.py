@@ -30,6 +30,7 @@ from botocore.session import get_session
 
 from sr_core import __version__
 from sr_core.errors import InputError, IntegrityError, TransientError
+from sr_core.storage.base import ObjectInfo
 from sr_core.storage.disk import disk_errors
 from sr_core.storage.parts import Part, checksum_of, cut
 from sr_core.storage.s3_errors import error_code, s3_errors
@@ -85,6 +86,7 @@ class S3Bucket:
         version = answer.get("VersionId")
         return S3Object(
             size_bytes=answer["ContentLength"],
+            modified_at=answer["LastModified"],
             etag=answer["ETag"].strip('"'),
             version_id=None if version == "null" else version,
             metadata=answer["Metadata"],
@@ -174,12 +176,12 @@ class S3Bucket:
 
             return self._store(key, whole, send, only_if_free=only_if_free, job=job)
 
-    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """Keys, in the order of their UTF-8 bytes, and sizes in bytes."""
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """What lies below a prefix, in the order of the keys' UTF-8 bytes."""
         with s3_errors(self._name):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix):
                 for item in page.get("Contents", ()):
-                    yield item["Key"], item["Size"]
+                    yield ObjectInfo(key=item["Key"], size_bytes=item["Size"], modified_at=item["LastModified"])
 
     def delete(self, key: str) -> None:
         """Removes an object, if it is there."""

@@ -4,6 +4,7 @@ Knows no requests; `s3_bucket` makes them.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 META_SHA256 = "sha256"
 META_WRITE = "write-id"
@@ -17,6 +18,7 @@ class S3Object:
     """As a HEAD describes it."""
 
     size_bytes: int
+    modified_at: datetime
     etag: str
     version_id: str | None
     """None in a bucket without versions."""

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,11 @@ MakeFile = Callable[[bytes], tuple[Path, str]]
 
 LARGE = random.Random(1).randbytes(11 * 1024 * 1024)
 """Three parts of 5, 5 and 1 MiB where parts have the smallest size that S3 takes."""
+
+
+def info(key: str, *, size_bytes: int) -> ObjectInfo:
+    """To be compared with: whenever it was stored."""
+    return ObjectInfo(key=key, size_bytes=size_bytes, modified_at=datetime.now(UTC))
 
 
 def keys(store: Store, prefix: str = "") -> list[str]:
@@ -36,7 +42,7 @@ def test_what_was_put_comes_back(store: Store, make_file: MakeFile, tmp_path: Pa
     assert store.get_bytes("segments/00012.mkv") == data
     assert store.fetch("segments/00012.mkv", tmp_path / "here", sha256=sha256).read_bytes() == data
     assert store.fetch("segments/00012.mkv", tmp_path / "there").read_bytes() == data
-    assert store.stat("segments/00012.mkv") == ObjectInfo(key="segments/00012.mkv", size_bytes=len(data))
+    assert store.stat("segments/00012.mkv") == info("segments/00012.mkv", size_bytes=len(data))
 
 
 @pytest.mark.parametrize("data", [b"", b'{"frames": 96}'])
@@ -64,7 +70,7 @@ def test_put_replaces(store: Store, make_file: MakeFile) -> None:
 
     store.put_bytes("a", b"newest")
     assert store.get_bytes("a") == b"newest"
-    assert list(store.list()) == [ObjectInfo(key="a", size_bytes=6)]
+    assert list(store.list()) == [info("a", size_bytes=6)]
 
 
 def test_the_same_file_may_be_put_twice(store: Store, make_file: MakeFile) -> None:
@@ -170,9 +176,18 @@ def test_keys_are_listed_in_the_order_of_their_bytes(store: Store) -> None:
     for name in random.Random(2).sample(names, len(names)):
         store.put_bytes(name, name.encode())
 
-    assert list(store.list()) == [
-        ObjectInfo(key=name, size_bytes=len(name.encode())) for name in sorted(names, key=str.encode)
-    ]
+    assert list(store.list()) == [info(name, size_bytes=len(name.encode())) for name in sorted(names, key=str.encode)]
+
+
+def test_a_store_tells_when_an_object_was_stored(store: Store) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=2)  # S3 tells whole seconds
+
+    store.put_bytes("receipts/00001.json", b"{}")
+
+    (listed,), described = store.list(), store.stat("receipts/00001.json")
+    assert described is not None
+    assert before < listed.modified_at < datetime.now(UTC) + timedelta(seconds=1)
+    assert described.modified_at.replace(microsecond=0) == listed.modified_at.replace(microsecond=0)
 
 
 def test_a_prefix_is_any_beginning_of_a_key(store: Store) -> None:
