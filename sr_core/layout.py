@@ -38,6 +38,12 @@ def receipt_key(stage: Stage, index: int) -> str:
     return f"{receipts_prefix(stage)}{index:05d}.json"
 
 
+def receipt_index(key: str) -> int | None:
+    """The index of the unit whose receipt has that key; None where it is no receipt's."""
+    name = key.rpartition("/")[2].removesuffix(".json")
+    return int(name) if name.isdecimal() and name.isascii() else None
+
+
 def set_aside_key(stage: Stage, index: int, *, digest: str) -> str:
     return f"{contract.SET_ASIDE_PREFIX}{stage}/{index:05d}-{digest[:16]}.json"
 

@@ -8,17 +8,28 @@ import hashlib
 import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from sr_core import layout
-from sr_core.contract import CHUNKS_KEY, PLAN_KEY, REPORT_KEY, REQUEST_KEY, ROUTE_KEY, TIMESTAMPS_KEY, Stage
+from sr_core.contract import (
+    CHUNKS_KEY,
+    FAILURES_PREFIX,
+    PLAN_KEY,
+    REPORT_KEY,
+    REQUEST_KEY,
+    ROUTE_KEY,
+    TIMESTAMPS_KEY,
+    Stage,
+)
 from sr_core.errors import DamagedData, InputError, IntegrityError
 from sr_core.storage import ObjectNotFound, Store, is_published
 from sr_core.storage.keys import is_key
 from sr_core.timestamps import FrameTable
-from sr_core.types import Plan, Receipt, Report, Request
+from sr_core.types import Failure, Plan, Receipt, Report, Request
 
 _READS_AT_ONCE = 8
 """Requests for receipts that are under way together: a film has thousands, and each waits for an answer from S3."""
@@ -115,6 +126,23 @@ class Manifest:
                 self._set_aside(stage, index, content)
             else:
                 found[index] = receipt
+        return found
+
+    def recorded(self, stage: Stage) -> dict[int, datetime]:
+        """Units that have a receipt, and when it was written. Only listed: nothing is read, checked or set aside."""
+        found = {}
+        for info in self.store.list(layout.receipts_prefix(stage)):
+            index = layout.receipt_index(info.key)
+            if index is not None:
+                found[index] = info.modified_at
+        return found
+
+    def failures(self) -> list[Failure]:
+        """The chunks that the last execution gave up, in order."""
+        found = []
+        for info in self.store.list(FAILURES_PREFIX):
+            with suppress(ObjectNotFound, ValidationError):  # another execution has begun; or it is not one of ours
+                found.append(Failure.from_json(self.store.get_bytes(info.key)))
         return found
 
     def _read(self, key: str) -> bytes | None:

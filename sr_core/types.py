@@ -243,6 +243,14 @@ class Receipt(Model):
     notes: tuple[str, ...] = ()
 
 
+class Failure(Model):
+    """What the state machine writes of a chunk that it gives up."""
+
+    chunk: int
+    error: str
+    cause: str
+
+
 class Report(Model):
     """What a finished job says about itself."""
 

@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_estimate(commands)
     for stage in Stage:
         _add_stage(commands, stage)
+    _add_status(commands)
     _add_models(commands)
     doctor = _add(commands, "doctor", "say what this machine has: codecs, ffmpeg, torch, GPU, credentials")
     _add_json(doctor)
@@ -133,6 +134,12 @@ def _add_models(commands: "argparse._SubParsersAction[Parser]") -> None:
     pull.set_defaults(parser=pull)
     pull.add_argument("pull", metavar="NAME", help="a network of `sr models`")
     pull.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="as for `sr models`")
+
+
+def _add_status(commands: "argparse._SubParsersAction[Parser]") -> None:
+    status = _add(commands, "status", "say how far a job is, without touching it")
+    status.add_argument("job", metavar="JOB", help="the job folder: a directory or s3://bucket/prefix")
+    _add_json(status)
 
 
 def _add_stage(commands: "argparse._SubParsersAction[Parser]", stage: Stage) -> None:

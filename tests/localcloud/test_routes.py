@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import pytest
 
 from localcloud.cloud import LocalCloud
+from sr_core.cli.status import in_short
 from sr_core.contract import Stage
+from sr_core.types import Failure
 
 from .runs import Run, Runs
 
@@ -109,6 +111,11 @@ def test_what_no_machine_can_mend_fails_at_once_with_chunk_and_cause(runs: Runs,
     assert run.execution.states()[-1] == "Failed"
     assert "FindFailure" in run.execution.states(), "the map fails with its child"
     assert run.published() == []
+
+    # and the job folder tells the same to `sr status`
+    failure = Failure.from_json(run.cloud.read(f"{run.job}/failures/00001.json"))
+    assert (failure.chunk, failure.error) == (1, "UpscaleFailed")
+    assert f"exit code {code}" in in_short(failure)
 
     # and the next start, without the fault, goes on from what is there
     if code == 64:
