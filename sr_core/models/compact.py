@@ -5,11 +5,15 @@ BasicSR 1.4 `basicsr/archs/srvgg_arch.py`, whose parameter names (``body.0.weigh
 serve both. It knows nothing of files, precision or tiles.
 """
 
+from math import gcd
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+_VECTOR_BYTES = 64
+"""Of the widest registers, AVX-512's; narrower ones are filled by that, too."""
 
 
 class Margins(NamedTuple):
@@ -111,10 +115,28 @@ def _shuffled_onto(x: Tensor, out: Tensor, scale: int) -> Tensor:
     return result.view(count, channels, height * scale, width * scale)
 
 
+class _PReLU(nn.PReLU):
+    """Gives what `nn.PReLU` gives, to the last bit; in a third of the time where features do not fill CPU registers.
+
+    Torch computes one by one what is left over of each pixel's features, as 16 of 48 in bf16. So as many pixels are
+    taken together as leave nothing over.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        count, features, height, width = x.shape
+        pixels = _VECTOR_BYTES // gcd(features * x.element_size(), _VECTOR_BYTES)
+        are_rows = x.is_contiguous(memory_format=torch.channels_last) and count * height * width % pixels == 0
+        if pixels == 1 or not are_rows or x.device.type != "cpu" or torch.is_grad_enabled():
+            return super().forward(x)
+        rows = x.permute(0, 2, 3, 1).view(-1, pixels * features)
+        out = F.prelu(rows, self.weight.repeat(pixels))
+        return out.view(count, height, width, features).permute(0, 3, 1, 2)
+
+
 def _activation(name: str, feature_count: int) -> nn.Module:
     match name:
         case "prelu":
-            return nn.PReLU(num_parameters=feature_count)
+            return _PReLU(num_parameters=feature_count)
         case "relu":
             return nn.ReLU(inplace=True)
         case "leakyrelu":

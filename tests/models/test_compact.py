@@ -69,3 +69,26 @@ def test_every_layer_computes_less_than_the_one_before() -> None:
         subject.inside(torch.rand(1, 3, 50, 60), Margins(RADIUS_PX, RADIUS_PX, RADIUS_PX, 0))
 
     assert sizes == [(48, 59), (46, 58), (44, 57), (42, 56)]
+
+
+@pytest.mark.parametrize("features", [8, 24, 32, 48])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("size_px", [(6, 10), (7, 9)])
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_an_activation_gives_what_torchs_own_gives(
+    features: int, dtype: torch.dtype, size_px: tuple[int, int], layout: torch.memory_format
+) -> None:
+    # Given features that fill the registers, and some that leave a rest, in pictures that do and do not divide
+    ours = Compact(scale=2, feature_count=features, conv_count=1).body[1].to(dtype)
+    theirs = nn.PReLU(features).to(dtype)
+    slopes = torch.rand(features, generator=torch.Generator().manual_seed(1)).to(dtype)
+    for activation in (ours, theirs):
+        activation.load_state_dict({"weight": slopes})
+    x = torch.randn((2, features, *size_px), generator=torch.Generator().manual_seed(2)).to(dtype)
+    x = x.contiguous(memory_format=layout)
+
+    with torch.inference_mode():
+        out, expected = ours(x), theirs(x)
+
+    assert torch.equal(out, expected)
+    assert out.is_contiguous(memory_format=layout)
