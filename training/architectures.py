@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from sr_core.inference.device import keep_freed_memory
+from sr_core.heap import keep_freed_memory
 from sr_core.models import measure, zoo
 from sr_core.models.compact import Compact
 from training.data import Pairs, load_pairs, reference_media

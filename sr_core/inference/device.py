@@ -1,6 +1,5 @@
 """What this machine can run a network on, and the facts about it that can change a bit of the result."""
 
-import ctypes
 import os
 
 import torch
@@ -9,10 +8,6 @@ from sr_core.cores import core_count
 from sr_core.errors import InputError
 from sr_core.inference.numerics import gpu_builds
 from sr_core.types import Device, Execution, Precision, Settings
-
-_MALLOC_OPTIONS = {-8: 1, -3: 1 << 30, -1: 1 << 30}
-"""M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of mallopt(3): one heap, which keeps blocks of up to 1 GiB."""
-
 
 _KEPT_KERNELS = "4096"
 """Of oneDNN, a convolution of one shape each; of its own accord it keeps 1,024. They take some tens of KB each."""
@@ -58,20 +53,6 @@ _GPU_WORKERS = 3
 def worker_count(execution: Execution) -> int:
     """How many frames to work on at once: on a CPU one per core, each on one thread, so that none waits for another."""
     return core_count() if execution.device == "cpu" else _GPU_WORKERS
-
-
-def keep_freed_memory() -> None:
-    """Makes the C library keep the large blocks that a network frees, for its next layer.
-
-    Otherwise the kernel maps, clears and unmaps each layer's result anew: a sixth of the processor's time at 320×240,
-    over a third at 1280×720 (bench/README.md). Only glibc knows these settings; elsewhere nothing happens.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, TypeError, AttributeError):
-        return
-    for option, value in _MALLOC_OPTIONS.items():
-        mallopt(option, value)
 
 
 def keep_kernels() -> None:

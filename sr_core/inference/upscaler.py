@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sr_core.inference.device import check_device, fingerprint, keep_freed_memory, keep_kernels, worker_count
+from sr_core.heap import keep_freed_memory
+from sr_core.inference.device import check_device, fingerprint, keep_kernels, worker_count
 from sr_core.inference.engine import Engine
 from sr_core.inference.numerics import settle_gpu_numerics
 from sr_core.inference.sequence import Format, Result, SequenceUpscaler, Step
