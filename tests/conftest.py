@@ -4,6 +4,7 @@ A folder whose tests share something dear, the synthesized applications, goes to
 once; elsewhere each file stays together.
 """
 
+import os
 import tempfile
 from collections.abc import Iterator
 from multiprocessing import util
@@ -12,6 +13,10 @@ from pathlib import Path
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # A core for each process that shares the suite; torch's threads would wait for one another's, turning in circles.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 UNDIVIDED = ("tests/stacks/",)
 
