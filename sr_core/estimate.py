@@ -6,9 +6,9 @@ clock, no machine.
 
 from typing import Literal
 
-from sr_core.planning import group_chunks, make_plan
+from sr_core.planning import group_chunks, plan_in_prospect
 from sr_core.throughput import CLOUD_TIERS, TIERS, choose_tier, chunk_frames, frame_cost
-from sr_core.types import Model, ModelSpec, Request, Settings, Tier, VideoInfo
+from sr_core.types import Model, ModelSpec, Settings, Tier, VideoInfo
 
 NOT_COUNTED = (
     "starting machines, two to four minutes each",
@@ -48,8 +48,7 @@ def estimates(settings: Settings, model: ModelSpec, video: VideoInfo) -> tuple[E
 
     Raises InputError where no job could be planned: see `planning.make_plan`.
     """
-    request = Request(input="unnamed", input_version="unread", output="unnamed", settings=settings)
-    plan = make_plan(request, model, video, tier="local")
+    plan = plan_in_prospect(settings, model, video)
     chosen = choose_tier(model, video)
     found = []
     for tier in (*CLOUD_TIERS, *(tier for tier in TIERS if tier not in CLOUD_TIERS)):

@@ -1,6 +1,6 @@
 """The C library's heap, in which a network's layers lie, and how it is kept: so that the kernel need not clear memory.
 
-It maps, clears and unmaps memory anew for each layer otherwise: a third to a half of the processor's time where
+It maps, clears and unmaps memory anew for each layer otherwise: up to a third of the processor's time, where
 pictures are large (bench/README.md). Only glibc knows these settings (mallopt(3)); elsewhere nothing happens.
 """
 

@@ -116,6 +116,12 @@ def make_plan(
     )
 
 
+def plan_in_prospect(settings: Settings, model: ModelSpec, video: VideoInfo) -> Plan:
+    """What `make_plan` would decide on this machine, for whoever only wants to know. Raises what it raises."""
+    request = Request(input="unnamed", input_version="unread", output="unnamed", settings=settings)
+    return make_plan(request, model, video, tier="local")
+
+
 def is_deinterlaced(settings: Settings, video: VideoInfo) -> bool:
     """Whether the frames of a job are deinterlaced ones."""
     return settings.deinterlace == "auto" and video.is_interlaced

@@ -24,6 +24,10 @@ _STAGE_HELP = {
     Stage.ENCODE: "encode the mezzanine segments of one chunk for delivery",
     Stage.ASSEMBLE: "join the segments, add the rest of the source, check, publish",
 }
+_OUTLOOK_HELP = {
+    "probe": "say what is in a video file and what `sr run` would do about it, or why it would not",
+    "estimate": "say what a video would take on AWS in hours and dollars, before anything runs",
+}
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -63,8 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(json=False, is_work=False, reads_media=False)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
-    _add_probe(commands)
-    _add_estimate(commands)
+    for name, text in _OUTLOOK_HELP.items():
+        _add_outlook(commands, name, text)
     for stage in Stage:
         _add_stage(commands, stage)
     _add_status(commands)
@@ -105,24 +109,13 @@ def _add_run(commands: "argparse._SubParsersAction[Parser]") -> None:
     _add_json(run)
 
 
-def _add_probe(commands: "argparse._SubParsersAction[Parser]") -> None:
-    probe = _add(
-        commands, "probe", "say what is in a video file and what `sr run` would do about it, or why it would not"
-    )
-    probe.set_defaults(reads_media=True)
-    probe.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key")
-    add_settings(probe)
-    _add_json(probe)
-
-
-def _add_estimate(commands: "argparse._SubParsersAction[Parser]") -> None:
-    estimate = _add(
-        commands, "estimate", "say what a video would take on AWS in hours and dollars, before anything runs"
-    )
-    estimate.set_defaults(reads_media=True)
-    estimate.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key")
-    add_settings(estimate)
-    _add_json(estimate)
+def _add_outlook(commands: "argparse._SubParsersAction[Parser]", name: str, text: str) -> None:
+    """A command that looks at a video and says what a job with the same settings would be."""
+    parser = _add(commands, name, text)
+    parser.set_defaults(reads_media=True)
+    parser.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key")
+    add_settings(parser)
+    _add_json(parser)
 
 
 def _add_models(commands: "argparse._SubParsersAction[Parser]") -> None:

@@ -10,9 +10,9 @@ from sr_core.cli.scratch import scratch_folder
 from sr_core.cli.settings import settings_from
 from sr_core.errors import InputError
 from sr_core.model_files import find
-from sr_core.planning import make_plan
+from sr_core.planning import plan_in_prospect
 from sr_core.storage import fetch_source
-from sr_core.types import Plan, Request, VideoInfo
+from sr_core.types import Plan, VideoInfo
 from sr_core.video.source import probe_source
 
 
@@ -21,10 +21,9 @@ def run(options: argparse.Namespace) -> None:
     model = find(settings).spec
     with scratch_folder() as scratch:
         info = probe_source(fetch_source(options.input, scratch))
-    request = Request(input="unnamed", input_version="unread", output="unnamed", settings=settings)
     plan, refusal = None, None
     try:
-        plan = make_plan(request, model, info, tier="local")
+        plan = plan_in_prospect(settings, model, info)
     except InputError as error:
         refusal = str(error)
     if options.json:
