@@ -19,12 +19,14 @@ from sr_core.contract import PROGRAM, ExitCode
 from sr_core.errors import HostCapacity, Interrupted, SrError
 from sr_core.heap import use_one_heap
 from sr_core.interruption import Interruption
+from sr_core.onednn import keep_kernels
 from sr_core.video import nursery
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     use_one_heap()
+    keep_kernels()
     arguments = sys.argv[1:] if arguments is None else arguments
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be UTF-8

@@ -1,16 +1,11 @@
 """What this machine can run a network on, and the facts about it that can change a bit of the result."""
 
-import os
-
 import torch
 
 from sr_core.cores import core_count
 from sr_core.errors import InputError
 from sr_core.inference.numerics import gpu_builds
 from sr_core.types import Device, Execution, Precision, Settings
-
-_KEPT_KERNELS = "4096"
-"""Of oneDNN, a convolution of one shape each; of its own accord it keeps 1,024. They take some tens of KB each."""
 
 
 def choose_device(settings: Settings) -> Device:
@@ -53,15 +48,6 @@ _GPU_WORKERS = 3
 def worker_count(execution: Execution) -> int:
     """How many frames to work on at once: on a CPU one per core, each on one thread, so that none waits for another."""
     return core_count() if execution.device == "cpu" else _GPU_WORKERS
-
-
-def keep_kernels() -> None:
-    """Makes oneDNN keep more of the kernels that it makes, one for each shape: parts of frames come in many shapes, and
-    making the kernels again takes a seventh of their time (bench/README.md).
-
-    Takes effect only before the process's first convolution; a user's own setting stands.
-    """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", _KEPT_KERNELS)
 
 
 def device_name(device: Device) -> str:

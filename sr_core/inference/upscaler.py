@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from sr_core.heap import keep_freed_memory
-from sr_core.inference.device import check_device, fingerprint, keep_kernels, worker_count
+from sr_core.inference.device import check_device, fingerprint, worker_count
 from sr_core.inference.engine import Engine
 from sr_core.inference.numerics import settle_gpu_numerics
 from sr_core.inference.sequence import Format, Result, SequenceUpscaler, Step
@@ -51,7 +51,6 @@ class FrameUpscaler:
         check_device(plan.execution.device)
         if plan.execution.device == "cpu":
             keep_freed_memory()
-            keep_kernels()
         else:
             settle_gpu_numerics()
         self.workers = worker_count(plan.execution)

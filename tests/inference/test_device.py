@@ -7,7 +7,7 @@ import torch
 
 from sr_core.errors import InputError
 from sr_core.inference import FrameUpscaler, choose_device, choose_precision
-from sr_core.inference.device import fingerprint, keep_kernels, worker_count
+from sr_core.inference.device import fingerprint, worker_count
 from sr_core.planning import make_plan
 from sr_core.types import Execution, Settings
 from tests import builders
@@ -51,17 +51,6 @@ def test_a_fingerprint_on_a_gpu_names_the_tile_in_use_and_what_holds_the_kernels
     assert found["tile_px"] == "320"
     assert found["compute_capability"] == "7.5"
     assert {"cuda", "cudnn", "driver"} <= found.keys()
-
-
-def test_onednn_keeps_the_kernels_of_many_shapes_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "")  # so that it is put back
-    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY")
-    keep_kernels()
-    assert int(os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"]) > 1024
-
-    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7")
-    keep_kernels()
-    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "7"
 
 
 def test_a_fingerprint_on_a_cpu_is_that_of_the_plan() -> None:
