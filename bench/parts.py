@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from bench.machine import describe, machine
 from sr_core.heap import keep_freed_memory
 from sr_core.inference.color import planes_to_rgb, rgb_to_planes
-from sr_core.inference.device import choose_precision
+from sr_core.inference.precision import choose_precision
 from sr_core.models.catalogue import recommended, shipped
 from sr_core.models.compact import Compact
 from sr_core.models.describe import describe as describe_model

@@ -36,7 +36,7 @@ from bench.plain_loop import network_of, plain_seconds
 from bench.speeds import HEADER, Speed, SpeedRound
 from sr_core.errors import InputError
 from sr_core.inference import choose_device
-from sr_core.inference.device import computes_bf16
+from sr_core.inference.precision import computes_bf16
 from sr_core.models.catalogue import shipped
 from sr_core.models.compact import Compact
 from sr_core.models.describe import describe as describe_model

@@ -27,7 +27,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("auto", "fp32", "bf16", "fp16"),
         default=defaults.precision,
-        help="auto: fp16 on GPUs, bf16 on CPUs that compute it natively, else fp32",
+        help="auto: fp16 on GPUs, bf16 on CPUs on which it is faster (measured), else fp32",
     )
     network.add_argument("--tile", type=int, metavar="PX", help="side of a tile in input pixels; whole frames if small")
     coding = parser.add_argument_group("encoding")

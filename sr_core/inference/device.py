@@ -5,7 +5,7 @@ import torch
 from sr_core.cores import core_count
 from sr_core.errors import InputError
 from sr_core.inference.numerics import gpu_builds
-from sr_core.types import Device, Execution, Precision, Settings
+from sr_core.types import Device, Execution, Settings
 
 
 def choose_device(settings: Settings) -> Device:
@@ -20,25 +20,6 @@ def check_device(device: Device) -> None:
     """Raises InputError when the device that a plan or a user names is not there."""
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("no CUDA device is available here; see `sr doctor`, or plan the job with --device cpu")
-
-
-def choose_precision(
-    settings: Settings, device: Device, *, safe: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
-) -> Precision:
-    """The precision asked for, or the fastest that the device computes natively and that is `safe` for the network.
-
-    fp16 on GPUs; bf16 on CPUs with AVX-512 BF16 or AMX, where it is about three times as fast; else fp32.
-
-    Raises InputError when the one asked for is not safe, or is bf16 on a GPU that does not compute it.
-    """
-    if settings.precision != "auto":
-        if settings.precision not in safe:
-            raise InputError(f"this network's result is wrong in {settings.precision}; choose one of {', '.join(safe)}")
-        if settings.precision == "bf16" and device == "cuda" and not computes_bf16(device):
-            raise InputError(f"{device_name(device)} does not compute in bf16; use --precision fp16")
-        return settings.precision
-    fastest: Precision = "fp16" if device == "cuda" else "bf16" if computes_bf16(device) else "fp32"
-    return fastest if fastest in safe else "fp32"
 
 
 _GPU_WORKERS = 3
@@ -71,11 +52,3 @@ def fingerprint(execution: Execution, *, tile_px: int | None) -> tuple[tuple[str
         ("batch_frames", str(execution.batch_frames)),
         *(gpu_builds() if execution.device == "cuda" else ()),
     )
-
-
-def computes_bf16(device: Device) -> bool:
-    """Whether the device has instructions for it. A GPU older than compute capability 8.0 emulates it, far slower."""
-    if device == "cuda":
-        return torch.cuda.get_device_capability() >= (8, 0)
-    supported: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.cpu._is_avx512_bf16_supported()
-    return supported

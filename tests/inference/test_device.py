@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sr_core.errors import InputError
-from sr_core.inference import FrameUpscaler, choose_device, choose_precision
+from sr_core.inference import FrameUpscaler, choose_device
 from sr_core.inference.device import fingerprint, worker_count
 from sr_core.planning import make_plan
 from sr_core.types import Execution, Settings
@@ -18,7 +18,6 @@ without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a G
 @without_gpu
 def test_without_a_gpu_auto_means_the_cpu() -> None:
     assert choose_device(Settings()) == "cpu"
-    assert choose_precision(Settings(), "cpu") in ("bf16", "fp32")
 
 
 @without_gpu
@@ -59,25 +58,3 @@ def test_a_fingerprint_on_a_cpu_is_that_of_the_plan() -> None:
     assert dict(fingerprint(execution, tile_px=320))["tile_px"] == "640"
     assert worker_count(execution) == len(os.sched_getaffinity(0))
     assert worker_count(execution.model_copy(update={"device": "cuda"})) == 3
-
-
-def test_a_precision_that_was_asked_for_is_kept() -> None:
-    assert choose_precision(Settings(precision="fp32"), "cuda") == "fp32"
-    assert choose_precision(Settings(), "cuda") == "fp16"
-
-
-def test_bf16_is_refused_on_a_gpu_that_would_emulate_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("torch.cuda.get_device_name", lambda: "Tesla T4")
-    monkeypatch.setattr("torch.cuda.get_device_capability", lambda: (7, 5))
-
-    with pytest.raises(InputError, match="Tesla T4 does not compute in bf16; use --precision fp16"):
-        choose_precision(Settings(precision="bf16"), "cuda")
-
-    monkeypatch.setattr("torch.cuda.get_device_capability", lambda: (8, 6))
-    assert choose_precision(Settings(precision="bf16"), "cuda") == "bf16"
-
-
-def test_a_precision_in_which_a_network_is_wrong_is_neither_chosen_nor_accepted() -> None:
-    assert choose_precision(Settings(), "cuda", safe=("fp32", "bf16")) == "fp32"
-    with pytest.raises(InputError, match=r"wrong in fp16; choose one of fp32, bf16"):
-        choose_precision(Settings(precision="fp16"), "cuda", safe=("fp32", "bf16"))
