@@ -5,7 +5,9 @@ BasicSR 1.4 `basicsr/archs/srvgg_arch.py`, whose parameter names (``body.0.weigh
 serve both. It knows nothing of files, precision or tiles.
 """
 
+from functools import lru_cache
 from math import gcd
+from types import EllipsisType
 from typing import NamedTuple
 
 import torch
@@ -27,12 +29,16 @@ class Margins(NamedTuple):
     def at_most(self, most_px: int) -> "Margins":
         return Margins(*(min(side, most_px) for side in self))
 
-    def removed_from(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) without it, as a view."""
+    def inside(self) -> tuple[EllipsisType | slice, ...] | None:
+        """The index of what of (…, H, W) is not in it; None for all."""
         if not any(self):
-            return x
-        height, width = x.shape[-2:]
-        return x[:, :, self.top : height - self.bottom, self.left : width - self.right]
+            return None
+        return ..., slice(self.top, -self.bottom or None), slice(self.left, -self.right or None)
+
+    def removed_from(self, x: Tensor) -> Tensor:
+        """(…, H, W) without it, as a view."""
+        inside = self.inside()
+        return x if inside is None else x[inside]
 
 
 class Compact(nn.Module):
@@ -82,25 +88,51 @@ class Compact(nn.Module):
             margins: around what is wanted, in input pixels. Where they are narrower than the receptive radius, x must
                 end where the picture does.
         """
-        out, seen, layers_left = x.to(next(self.parameters()).dtype), margins, self.conv_count + 2
+        first = self.body[0]
+        assert isinstance(first, nn.Conv2d)
+        out = x.to(first.weight.dtype)
+        cuts = iter(_cuts(margins, self.conv_count + 2))
         for layer in self.body:
-            if not isinstance(layer, nn.Conv2d):
+            if isinstance(layer, nn.Conv2d):
+                before, padding, after = next(cuts)
+                out = F.conv2d(out if before is None else out[before], layer.weight, layer.bias, padding=padding)
+                out = out if after is None else out[after]
+            else:
                 out = layer(out)
-                continue
-            layers_left -= 1
-            kept = seen.at_most(layers_left)
-            out = _convolved(layer, out, Margins(*(before - after for before, after in zip(seen, kept, strict=True))))
-            seen = kept
         return _shuffled_onto(margins.removed_from(x), out, self.scale)
 
 
-def _convolved(layer: nn.Conv2d, x: Tensor, unwanted: Margins) -> Tensor:
-    """What a 3×3 convolution makes of `x`, without what is unwanted; beyond a side that keeps all it sees zeros."""
-    x = Margins(*(max(0, side - 1) for side in unwanted)).removed_from(x)
-    rows, columns = int(0 in (unwanted.top, unwanted.bottom)), int(0 in (unwanted.left, unwanted.right))
-    out = F.conv2d(x, layer.weight, layer.bias, padding=(rows, columns))
-    top, bottom, left, right = unwanted.at_most(1)
-    return Margins(top * rows, bottom * rows, left * columns, right * columns).removed_from(out)
+class _Cut(NamedTuple):
+    """How a 3×3 convolution computes only what is wanted: beyond a side that keeps all, it sees zeros."""
+
+    before: tuple[EllipsisType | slice, ...] | None
+    """What is taken of its input, if not all."""
+    padding: tuple[int, int]
+    after: tuple[EllipsisType | slice, ...] | None
+    """What is taken of its result."""
+
+
+@lru_cache(maxsize=4096)
+def _cuts(margins: Margins, conv_count: int) -> tuple[_Cut, ...]:
+    """One for each convolution, of which each looks one pixel around what the next one wants.
+
+    Kept, as small parts of pictures take longer to be cut than to be computed.
+    """
+    cuts, seen = [], margins
+    for layers_left in reversed(range(conv_count)):
+        kept = seen.at_most(layers_left)
+        unwanted = Margins(*(before - after for before, after in zip(seen, kept, strict=True)))
+        rows, columns = int(0 in (unwanted.top, unwanted.bottom)), int(0 in (unwanted.left, unwanted.right))
+        top, bottom, left, right = unwanted.at_most(1)
+        cuts.append(
+            _Cut(
+                Margins(*(max(0, side - 1) for side in unwanted)).inside(),
+                (rows, columns),
+                Margins(top * rows, bottom * rows, left * columns, right * columns).inside(),
+            )
+        )
+        seen = kept
+    return tuple(cuts)
 
 
 def _shuffled_onto(x: Tensor, out: Tensor, scale: int) -> Tensor:
@@ -123,10 +155,12 @@ class _PReLU(nn.PReLU):
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        pixels = _VECTOR_BYTES // gcd(self.num_parameters * x.element_size(), _VECTOR_BYTES)
+        if pixels == 1:
+            return torch.prelu(x, self.weight)
         count, features, height, width = x.shape
-        pixels = _VECTOR_BYTES // gcd(features * x.element_size(), _VECTOR_BYTES)
         are_rows = x.is_contiguous(memory_format=torch.channels_last) and count * height * width % pixels == 0
-        if pixels == 1 or not are_rows or x.device.type != "cpu" or torch.is_grad_enabled():
+        if not are_rows or x.device.type != "cpu" or torch.is_grad_enabled():
             return super().forward(x)
         rows = x.permute(0, 2, 3, 1).view(-1, pixels * features)
         out = F.prelu(rows, self.weight.repeat(pixels))
