@@ -137,15 +137,13 @@ def _runs(cells: Cells) -> NDArray[np.int64]:
 
 def _enlarged(bounds: NDArray[np.int64], costs: Costs, *, step_px: int = 1) -> NDArray[np.int64]:
     """Brings rectangles (n, 4) inside the picture, to the least size, and to multiples of `step_px`."""
-    top, bottom, left, right = bounds.T
-    tall, wide = (
-        np.maximum(-(-(end - start) // step_px) * step_px, SMALLEST_PX) for start, end in ((top, bottom), (left, right))
-    )
-    bottom = np.clip(top + tall, np.minimum(bottom, costs.height_px), costs.height_px)
-    right = np.clip(left + wide, np.minimum(right, costs.width_px), costs.width_px)
-    top = np.clip(bottom - tall, 0, top)
-    left = np.clip(right - wide, 0, left)
-    return np.stack((top, bottom, left, right), axis=1)
+    picture = np.array((costs.height_px, costs.width_px))
+    starts, ends = bounds[:, ::2], np.minimum(bounds[:, 1::2], picture)
+    lengths = np.maximum(-(-(bounds[:, 1::2] - starts) // step_px) * step_px, SMALLEST_PX)
+    enlarged = np.empty_like(bounds)
+    enlarged[:, 1::2] = np.minimum(np.maximum(starts + lengths, ends), picture)
+    enlarged[:, ::2] = np.minimum(np.maximum(enlarged[:, 1::2] - lengths, 0), starts)
+    return enlarged
 
 
 def _merged(bounds: NDArray[np.int64], costs: Costs) -> NDArray[np.int64]:
