@@ -1,0 +1,141 @@
+// One layer of a compact network: a 3×3 convolution of half-precision features with zeros beyond the picture, its bias,
+// and an activation with a slope for each channel. Sums are in fp32 and rounded once, at the end.
+//
+// It is a matrix product over the pixels (implicit GEMM). A block takes a tile of 16 columns and some rows, brings it with
+// the pixels around it into shared memory, once, and reads it from there nine times, each time shifted: to ldmatrix a
+// shift is another address, nothing else. Weights come from the first-level cache in the order in which each thread needs
+// them, one step ahead, so that no warp waits for another between the tile's arrival and its own last sum.
+//
+// A sum's order is the same for every size of tile: by taps, row by row, and within a tap by sixteens of channels.
+//
+// What only a GPU can do is in gpu.cuh; tests run this file on a CPU with stand-ins for that.
+
+constexpr int COLUMNS = 16;  // of a tile: the rows of one tensor core operand
+constexpr int WARPS = 4;
+constexpr int THREADS = 32 * WARPS;
+constexpr int STEP = 16;  // channels that one multiplication takes
+
+// Bytes from one pixel to the next in shared memory: an odd number of sixteens, so that the eight pixels which ldmatrix
+// reads at once lie in different banks.
+__host__ __device__ constexpr int pixel_bytes(int channels) { return 2 * channels + 16; }
+
+__host__ __device__ constexpr int larger(int one, int other) { return one > other ? one : other; }
+
+template <int IN, int OUT, int ROWS>  // ROWS: of a tile, for each warp
+struct Tile {
+    static constexpr int HEIGHT = ROWS * WARPS;
+    static constexpr int SEEN_ROWS = HEIGHT + 2;
+    static constexpr int SEEN_COLUMNS = COLUMNS + 2;
+    static constexpr int SEEN = SEEN_ROWS * SEEN_COLUMNS;
+    // The results take the place of what was seen, before they are written in whole lines.
+    static constexpr int SHARED_BYTES =
+        larger(SEEN * pixel_bytes(IN), HEIGHT * COLUMNS * pixel_bytes(OUT));
+};
+
+// Brings the tile and the pixels around it into shared memory, zeros for those beyond the picture.
+template <int IN, int OUT, int ROWS>
+__device__ __forceinline__ void fetch(const uint4* __restrict__ picture, int height, int width, int top, int left) {
+    using Sizes = Tile<IN, OUT, ROWS>;
+    constexpr int PARTS = IN / 8;  // of a pixel, 16 bytes each
+    constexpr int COPIES = (Sizes::SEEN * PARTS + THREADS - 1) / THREADS;
+    const unsigned shared = shared_address(shared_memory());
+#pragma unroll
+    for (int copy = 0; copy < COPIES; ++copy) {
+        const int index = copy * THREADS + static_cast<int>(threadIdx.x);
+        if (index < Sizes::SEEN * PARTS) {
+            const int pixel = index / PARTS, part = index % PARTS;
+            const int row = pixel / Sizes::SEEN_COLUMNS, column = pixel % Sizes::SEEN_COLUMNS;
+            const int y = top + row - 1, x = left + column - 1;
+            const bool inside = y >= 0 && y < height && x >= 0 && x < width;
+            const size_t from = inside ? (static_cast<size_t>(y) * width + x) * PARTS + part : 0;
+            copy_to_shared(shared + pixel * pixel_bytes(IN) + part * 16, picture + from, inside);
+        }
+    }
+    wait_for_copies();
+}
+
+// Arguments:
+//   features   half (N, height, width, IN)
+//   weights    in the order of packed_weights() in fused.py, with one step of anything at the end
+//   bias, slope  float (OUT)
+//   result     half (N, height, width, OUT)
+// Blocks: (tiles beside one another, tiles below one another, N) of THREADS.
+template <bool BF16, int IN, int OUT, int ROWS>
+__device__ __forceinline__ void layer(const uint4* __restrict__ features, const uint4* __restrict__ weights,
+                                      const float* __restrict__ bias, const float* __restrict__ slope,
+                                      uint4* __restrict__ result, int height, int width) {
+    using Sizes = Tile<IN, OUT, ROWS>;
+    constexpr int STEPS = IN / STEP, PAIRS = OUT / 16;  // pairs of the eights of channels that one multiplication gives
+    constexpr int PARTS = OUT / 8;
+    static_assert(IN % STEP == 0 && OUT % 16 == 0, "channels come by sixteens");
+
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    const int top = blockIdx.y * Sizes::HEIGHT, left = blockIdx.x * COLUMNS;
+    const size_t picture_px = static_cast<size_t>(height) * width;
+
+    const uint4* of_lane = weights + lane;
+    uint4 next[PAIRS];
+#pragma unroll
+    for (int pair = 0; pair < PAIRS; ++pair) next[pair] = load_constant(of_lane + pair * 32);
+
+    fetch<IN, OUT, ROWS>(features + blockIdx.z * picture_px * (IN / 8), height, width, top, left);
+    __syncthreads();
+
+    float sums[ROWS][2 * PAIRS][4] = {};
+    // Of the sixteen pixels in a row, each lane names one half of one, as ldmatrix wants it.
+    const unsigned first = shared_address(shared_memory()) +
+                           (warp * ROWS * Sizes::SEEN_COLUMNS + lane % 16) * pixel_bytes(IN) + lane / 16 * 16;
+#pragma unroll 1
+    for (int tap = 0; tap < 9; ++tap) {
+        const unsigned seen = first + (tap / 3 * Sizes::SEEN_COLUMNS + tap % 3) * pixel_bytes(IN);
+#pragma unroll
+        for (int step = 0; step < STEPS; ++step) {
+            uint4 now[PAIRS];
+            of_lane += PAIRS * 32;
+#pragma unroll
+            for (int pair = 0; pair < PAIRS; ++pair) {
+                now[pair] = next[pair];
+                next[pair] = load_constant(of_lane + pair * 32);
+            }
+#pragma unroll
+            for (int row = 0; row < ROWS; ++row) {
+                const uint4 pixels =
+                    load_matrices(seen + row * Sizes::SEEN_COLUMNS * pixel_bytes(IN) + step * 2 * STEP);
+#pragma unroll
+                for (int pair = 0; pair < PAIRS; ++pair) {
+                    multiply<BF16>(sums[row][2 * pair], pixels, now[pair].x, now[pair].y);
+                    multiply<BF16>(sums[row][2 * pair + 1], pixels, now[pair].z, now[pair].w);
+                }
+            }
+        }
+    }
+
+    __syncthreads();  // until every warp has seen what it needs of the tile
+    char* const out = reinterpret_cast<char*>(shared_memory()) + warp * ROWS * COLUMNS * pixel_bytes(OUT);
+#pragma unroll
+    for (int eight = 0; eight < PARTS; ++eight) {
+        const int channel = eight * 8 + lane % 4 * 2;
+        const float bias_0 = bias[channel], bias_1 = bias[channel + 1];
+        const float slope_0 = slope[channel], slope_1 = slope[channel + 1];
+#pragma unroll
+        for (int half = 0; half < 2 * ROWS; ++half) {  // of a row's sixteen pixels
+            const float* const sum = sums[half / 2][eight] + half % 2 * 2;
+            const float value_0 = sum[0] + bias_0, value_1 = sum[1] + bias_1;
+            const unsigned both = rounded<BF16>(value_0 > 0 ? value_0 : value_0 * slope_0,
+                                                value_1 > 0 ? value_1 : value_1 * slope_1);
+            *reinterpret_cast<unsigned*>(out + (half * 8 + lane / 4) * pixel_bytes(OUT) + channel * 2) = both;
+        }
+    }
+    __syncwarp();
+    uint4* const picture = result + blockIdx.z * picture_px * PARTS;
+#pragma unroll
+    for (int copy = 0; copy < ROWS * COLUMNS * PARTS / 32; ++copy) {
+        const int index = copy * 32 + lane;
+        const int pixel = index / PARTS, part = index % PARTS;
+        const int y = top + warp * ROWS + pixel / COLUMNS, x = left + pixel % COLUMNS;
+        if (y < height && x < width) {
+            picture[(static_cast<size_t>(y) * width + x) * PARTS + part] =
+                *reinterpret_cast<const uint4*>(out + pixel * pixel_bytes(OUT) + part * 16);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+"""Kernels of layer.cu on a CPU: the very source, compiled as C++ beside stand-ins for what only a GPU can do."""
+
+import ctypes
+import hashlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from sr_core.inference.layer_kernels import DTYPES, Layer, source
+
+COMPILER = shutil.which("g++")
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs g++, to run kernels on a CPU")
+_INSTRUCTIONS = (Path(__file__).parent / "cuda_on_cpu.h").read_text()
+_libraries: dict[str, ctypes.CDLL] = {}
+
+
+class Emulated:
+    """Stands for a kernel that a GPU would run."""
+
+    def __init__(self, library: ctypes.CDLL, name: str, seed: int) -> None:
+        self._run, self._kernel, self._seed = library.run, ctypes.cast(getattr(library, name), ctypes.c_void_p), seed
+
+    def __call__(
+        self, arguments: tuple[Tensor | int, ...], *, grid: tuple[int, int, int], threads: int, shared_bytes: int
+    ) -> None:
+        given = [
+            ctypes.c_void_p(each.data_ptr()) if isinstance(each, Tensor) else ctypes.c_int(each) for each in arguments
+        ]
+        self.run(given, grid=grid, threads=threads, shared_bytes=shared_bytes)
+
+    def run(self, given: Sequence[Any], *, grid: Sequence[int], threads: int, shared_bytes: int) -> None:
+        """The same, with arguments as C has them."""
+        numbers = [ctypes.c_uint(each) for each in (*grid, threads, shared_bytes, self._seed)]
+        self._run(self._kernel, *given, *numbers)
+
+
+def built(layers: list[Layer], *, seed: int = 0, change: tuple[str, str] | None = None) -> dict[str, Emulated]:
+    """Kernels by name; `seed` decides in which order threads come, `change` replaces a piece of the source."""
+    code = source(layers, instructions=_INSTRUCTIONS)
+    if change is not None:
+        assert code.count(change[0]) >= 1, change[0]
+        code = code.replace(*change)
+    library = _compiled(code)
+    return {layer.name: Emulated(library, layer.name, seed) for layer in layers}
+
+
+def _compiled(code: str) -> ctypes.CDLL:
+    """The library, kept while the process lives."""
+    digest = hashlib.sha256(code.encode()).hexdigest()
+    if digest not in _libraries:
+        assert COMPILER is not None
+        with tempfile.TemporaryDirectory(prefix="sr-emulated-") as folder:
+            path = Path(folder) / "kernels.so"
+            options = ["-std=c++17", "-O1", "-w", "-shared", "-fPIC", "-x", "c++"]
+            subprocess.run([COMPILER, *options, "-o", path, "-"], input=code, text=True, check=True)
+            _libraries[digest] = ctypes.CDLL(str(path))
+    return _libraries[digest]
+
+
+def result_of(layer: Layer, kernel: Emulated, features: Tensor, weights: Tensor, bias: Tensor, slope: Tensor) -> Tensor:
+    """(N, H, W, inputs) to (N, H, W, outputs); fails if the kernel leaves a number unwritten, or writes beside them."""
+    count, height, width, _ = features.shape
+    size, beside = count * height * width * layer.outputs, 4096
+    memory = torch.full((size + 2 * beside,), float("nan"), dtype=DTYPES[layer.precision])
+    result = memory[beside:-beside].view(count, height, width, layer.outputs)
+    kernel(
+        (features, weights, bias, slope, result, height, width),
+        grid=layer.grid(count, height, width),
+        threads=128,
+        shared_bytes=layer.shared_bytes,
+    )
+    assert bool(memory[:beside].isnan().all())
+    assert bool(memory[-beside:].isnan().all())
+    return result
