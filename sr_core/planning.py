@@ -12,6 +12,7 @@ from sr_core.delivery import delivery_encoding, lossless_encoding, output_color,
 from sr_core.errors import InputError
 from sr_core.throughput import choose_tier, chunk_frames
 from sr_core.types import (
+    COMPACT,
     Chunk,
     Device,
     Execution,
@@ -154,6 +155,8 @@ def _execution(settings: Settings, model: ModelSpec, video: VideoInfo, tier: Tie
         precision = "fp32"
     if precision == "bf16" and device == "cuda" and tier in _WITHOUT_BF16:
         raise InputError(f"the GPU of tier {tier} does not compute in bf16; choose fp16")
+    if settings.layers == "fused":
+        _check_fused(model, device, precision)
     tile_px = settings.tile_px
     if tile_px is None and video.width_px * video.height_px > _WHOLE_FRAME_PX:
         tile_px = _TILE_PX
@@ -165,4 +168,15 @@ def _execution(settings: Settings, model: ModelSpec, video: VideoInfo, tier: Tie
         halo_is_exact=model.radius_is_exact,
         multiple_px=model.multiple_px,
         batch_frames=1,
+        layers=settings.layers,
     )
+
+
+def _check_fused(model: ModelSpec, device: Device, precision: Precision) -> None:
+    """Raises InputError where layers cannot be fused, as far as that can be told without the network and the GPU."""
+    if device != "cuda":
+        raise InputError("fused layers need a GPU (--device cuda), and this job is for a CPU; leave out --layers")
+    if model.architecture != COMPACT:
+        raise InputError(f"{model.name} is no compact network, so its layers cannot be fused; leave out --layers")
+    if precision == "fp32":
+        raise InputError("fused layers compute in fp16 or bf16, not in fp32; leave out --layers")

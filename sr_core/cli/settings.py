@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from sr_core.errors import InputError
 from sr_core.manifest import first_problem
-from sr_core.types import Codec, ProresProfile, Settings
+from sr_core.types import Codec, Layers, ProresProfile, Settings
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +28,12 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "fp32", "bf16", "fp16"),
         default=defaults.precision,
         help="auto: fp16 on GPUs, bf16 on CPUs on which it is faster (measured), else fp32",
+    )
+    network.add_argument(
+        "--layers",
+        choices=get_args(Layers),
+        default=defaults.layers,
+        help="fused: on a GPU, each layer of a compact network in one kernel; other last bits (%(default)s)",
     )
     network.add_argument("--tile", type=int, metavar="PX", help="side of a tile in input pixels; whole frames if small")
     coding = parser.add_argument_group("encoding")
@@ -79,6 +85,7 @@ def settings_from(options: argparse.Namespace) -> Settings:
             segment_codec=options.segment_codec,
             device=options.device,
             precision=options.precision,
+            layers=options.layers,
             tile_px=options.tile,
             strict=options.strict,
             deinterlace=options.deinterlace,

@@ -4,6 +4,7 @@ import torch
 
 from sr_core.cores import core_count
 from sr_core.errors import InputError
+from sr_core.inference.fused import fused_builds
 from sr_core.inference.numerics import gpu_builds
 from sr_core.types import Device, Execution, Settings
 
@@ -51,4 +52,5 @@ def fingerprint(execution: Execution, *, tile_px: int | None) -> tuple[tuple[str
         ("tile_px", str(tile_px if execution.device == "cuda" else execution.tile_px)),
         ("batch_frames", str(execution.batch_frames)),
         *(gpu_builds() if execution.device == "cuda" else ()),
+        *(fused_builds() if execution.layers == "fused" else ()),
     )

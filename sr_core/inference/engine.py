@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from sr_core.errors import GpuMemory, HostCapacity, IntegrityError
 from sr_core.inference.blending import run_blended
 from sr_core.inference.cuda_graphs import CudaGraphs
+from sr_core.inference.fused import fuse
 from sr_core.inference.rectangles import Rectangle
 from sr_core.inference.tiling import Tile, tiles
 from sr_core.models.compact import Compact, Margins
@@ -48,6 +49,8 @@ class Engine:
         execution: device, precision, tile and halo, as the plan has them.
         scale: the network's factor.
         batch_px: how many pixels of equal tiles are run at once; None for what suits the device.
+
+    Raises InputError when its layers are to be fused and cannot be.
     """
 
     def __init__(self, network: nn.Module, execution: Execution, *, scale: int, batch_px: int | None = None) -> None:
@@ -63,7 +66,11 @@ class Engine:
         self._fp32 = network.eval().requires_grad_(requires_grad=False)
         self._exact: nn.Module | None = None
         self._graphs: CudaGraphs | None = None
-        self._network: Network = self._prepare(copy.deepcopy(network), _DTYPES[execution.precision])
+        self._network: Network = (
+            self._prepare(copy.deepcopy(network), _DTYPES[execution.precision])
+            if execution.layers == "torch"
+            else fuse(network, execution.precision, self.device)
+        )
 
     def _prepare(self, network: nn.Module, dtype: torch.dtype) -> nn.Module:
         prepared: nn.Module = network.to(device=self.device, dtype=dtype)

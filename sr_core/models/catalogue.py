@@ -16,13 +16,12 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from sr_core.errors import InputError, IntegrityError
+from sr_core.types import COMPACT as COMPACT
 from sr_core.types import Model, ModelSpec
 
 MAX_SCALE = 8
 DEFAULT_SCALE = 2
 """Where neither a network nor a scale is asked for."""
-COMPACT = "compact"
-"""The architecture that ships, and the only one that needs no extra."""
 _MAX_HEADER_BYTES = 100_000_000
 
 
