@@ -39,15 +39,22 @@ class Job:
     Args:
         clip: the source; its chunks must be one.
         folder: an empty folder for the job.
-        preset, model, device, precision: as `types.Settings` has them.
+        preset, model, device, precision, layers: as `types.Settings` has them.
     """
 
     def __init__(
-        self, clip: Path, folder: Path, *, preset: str, model: str, device: str = "auto", precision: str = "auto"
+        self,
+        clip: Path,
+        folder: Path,
+        *,
+        preset: str,
+        model: str,
+        device: str = "auto",
+        precision: str = "auto",
+        layers: str = "torch",
     ) -> None:
-        settings = Settings.model_validate(
-            {"preset": preset, "model": model, "crf": CRF, "device": device, "precision": precision}
-        )
+        asked = {"preset": preset, "model": model, "crf": CRF, "device": device, "precision": precision}
+        settings = Settings.model_validate({**asked, "layers": layers})
         request, weights = make_request(str(clip), str(folder / "out.mp4"), settings)
         self._scratch = folder / "scratch"
         self._scratch.mkdir()

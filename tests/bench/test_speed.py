@@ -1,5 +1,6 @@
 """The arithmetic of speed, and that what is compared computes the same."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from bench.memory import tiny_network
 from bench.parts import parts_of
 from bench.plain_loop import plain_loop
 from bench.speed import frame_count
-from bench.speeds import Speed, SpeedRound
+from bench.speeds import Speed, SpeedRound, fastest
 from sr_core.models.compact import Compact
 from sr_core.models.describe import describe
 
@@ -33,7 +34,7 @@ def _speed_round(*, plain: float, model: float, stage: float) -> SpeedRound:
     return SpeedRound(peak_flops=20e9, plain_fps=plain, model=run(model), codec=run(40.0), stage=run(stage))
 
 
-def _speed(*rounds: SpeedRound, device: str = "cpu") -> Speed:
+def _speed(*rounds: SpeedRound, device: str = "cpu", layers: str = "torch") -> Speed:
     return Speed(
         network="n",
         width_px=2,
@@ -43,6 +44,7 @@ def _speed(*rounds: SpeedRound, device: str = "cpu") -> Speed:
         preset="medium",
         device=device,
         precision="fp32",
+        layers=layers,
         flops_per_frame=1e9,
         plain_network="sr_core",
         rounds=rounds,
@@ -94,11 +96,20 @@ class TestSpeed:
         each = _speed_round(plain=1.0, model=10.0, stage=8.0)
 
         assert _speed(each, device="cuda").problems() == [
-            "n, 2×2, fp32: stage over plain is 8.00, not 10",
-            "n, 2×2, fp32: stage of allowed is 0.80, not 0.9",
+            "n, 2×2, fp32, torch: stage over plain is 8.00, not 10",
+            "n, 2×2, fp32, torch: stage of allowed is 0.80, not 0.9",
         ]
         assert _speed(_speed_round(plain=0.9, model=10.0, stage=9.0), device="cuda").problems() == []
         assert _speed(each, device="cpu").problems() == []
+
+    def test_of_two_kinds_of_layers_the_faster_is_held_against_the_claim(self) -> None:
+        slow, fast = (
+            _speed(_speed_round(plain=1.0, model=model, stage=9.0), device="cuda", layers=layers)
+            for model, layers in ((5.0, "torch"), (10.0, "fused"))
+        )
+        other = dataclasses.replace(slow, precision="bf16")
+
+        assert fastest([slow, fast, other]) == fastest([fast, slow, other]) == [fast, other]
 
     @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
     def test_asking_for_a_gpu_that_is_not_there_is_told_in_a_line(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,13 +123,18 @@ class TestSpeed:
         options = speed._parser().parse_args([])
 
         assert speed._cases(options, "cuda") == [
-            ("random-x4", "960x540", "fp16"),
-            ("random-x4", "960x540", "bf16"),
-            ("random-x2", "1920x1080", "fp16"),
-            ("random-x2", "1920x1080", "bf16"),
+            ("random-x4", "960x540", "fp16", "torch"),
+            ("random-x4", "960x540", "fp16", "fused"),
+            ("random-x4", "960x540", "bf16", "torch"),
+            ("random-x4", "960x540", "bf16", "fused"),
+            ("random-x2", "1920x1080", "fp16", "torch"),
+            ("random-x2", "1920x1080", "fp16", "fused"),
+            ("random-x2", "1920x1080", "bf16", "torch"),
+            ("random-x2", "1920x1080", "bf16", "fused"),
         ]
+        assert {layers for *_, layers in speed._cases(options, "cpu")} == {"torch"}
         monkeypatch.setattr(speed, "computes_bf16", lambda _device: False)
-        assert {precision for *_, precision in speed._cases(options, "cuda")} == {"fp16"}
+        assert {precision for *_, precision, _ in speed._cases(options, "cuda")} == {"fp16"}
         spec = describe(str(speed.random_network(tmp_path, "random-x4")))
         assert (spec.scale, spec.radius_px) == (4, 18)
         assert spec.macs_per_pixel == 9 * (3 * 64 + 16 * 64 * 64 + 64 * 48)
