@@ -35,8 +35,7 @@ namespace on_cpu {
 
 struct Copy {
     unsigned to;
-    const uint4* from;
-    bool inside;
+    uint4 value;
 };
 struct Fiber {
     ucontext_t context;
@@ -152,15 +151,19 @@ static unsigned shared_address(const void* pointer) {
 
 static uint4 load_constant(const uint4* from) { return *from; }
 
-static void copy_to_shared(unsigned to, const uint4* from, bool inside) {
+static uint4 begin_copy(unsigned to, const uint4* from, bool inside) {
     on_cpu::check_shared(to);
-    on_cpu::fibers[on_cpu::current].copies.push_back({to, from, inside});
+    return inside ? *from : uint4{0, 0, 0, 0};
+}
+
+static void end_copy(unsigned to, const uint4& value) {
+    on_cpu::check_shared(to);
+    on_cpu::fibers[on_cpu::current].copies.push_back({to, value});
 }
 
 static void wait_for_copies() {
     for (const auto& copy : on_cpu::fibers[on_cpu::current].copies) {
-        const uint4 value = copy.inside ? *copy.from : uint4{0, 0, 0, 0};
-        std::memcpy(reinterpret_cast<char*>(on_cpu::shared.data()) + copy.to, &value, 16);
+        std::memcpy(reinterpret_cast<char*>(on_cpu::shared.data()) + copy.to, &copy.value, 16);
     }
     on_cpu::fibers[on_cpu::current].copies.clear();
 }

@@ -12,12 +12,20 @@ __device__ __forceinline__ unsigned shared_address(const void* pointer) {
 // What no kernel changes while it is read.
 __device__ __forceinline__ uint4 load_constant(const uint4* from) { return __ldg(from); }
 
-// 16 bytes, or zeros; there after wait_for_copies() and a barrier.
-__device__ __forceinline__ void copy_to_shared(unsigned to, const uint4* from, bool inside) {
+// 16 bytes, or zeros. They are in shared memory after end_copy(), wait_for_copies() and a barrier. Where no instruction
+// copies past the registers, they are held there between the first two.
+__device__ __forceinline__ uint4 begin_copy(unsigned to, const uint4* from, bool inside) {
 #if __CUDA_ARCH__ >= 800
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(inside ? 16 : 0) : "memory");
+    return uint4();
 #else
-    const uint4 value = inside ? __ldg(from) : make_uint4(0, 0, 0, 0);
+    const uint4 value = __ldg(from);
+    return inside ? value : uint4();
+#endif
+}
+
+__device__ __forceinline__ void end_copy(unsigned to, const uint4& value) {
+#if __CUDA_ARCH__ < 800
     asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(value.x), "r"(value.y), "r"(value.z),
                  "r"(value.w)
                  : "memory");

@@ -21,6 +21,12 @@ __host__ __device__ constexpr int pixel_bytes(int channels) { return 2 * channel
 
 __host__ __device__ constexpr int larger(int one, int other) { return one > other ? one : other; }
 
+// The nearest of 0 to length - 1.
+__device__ __forceinline__ int within(int place, int length) {
+    const int least = place < 0 ? 0 : place;
+    return least < length ? least : length - 1;
+}
+
 template <int IN, int OUT, int ROWS>  // ROWS: of a tile, for each warp
 struct Tile {
     static constexpr int HEIGHT = ROWS * WARPS;
@@ -37,18 +43,26 @@ template <int IN, int OUT, int ROWS>
 __device__ __forceinline__ void fetch(const uint4* __restrict__ picture, int height, int width, int top, int left) {
     using Sizes = Tile<IN, OUT, ROWS>;
     constexpr int PARTS = IN / 8;  // of a pixel, 16 bytes each
-    constexpr int COPIES = (Sizes::SEEN * PARTS + THREADS - 1) / THREADS;
+    constexpr int ALL = Sizes::SEEN * PARTS, EVERYONES = ALL / THREADS;
+    constexpr int COPIES = (ALL + THREADS - 1) / THREADS;
     const unsigned shared = shared_address(shared_memory());
+    uint4 held[COPIES];
+#pragma unroll
+    for (int copy = 0; copy < COPIES; ++copy) {  // all are on their way before the first has to be there
+        const int index = copy * THREADS + static_cast<int>(threadIdx.x);
+        if (copy < EVERYONES || index < ALL) {
+            const int pixel = index / PARTS, part = index % PARTS;
+            const int y = top - 1 + pixel / Sizes::SEEN_COLUMNS, x = left - 1 + pixel % Sizes::SEEN_COLUMNS;
+            const int near_y = within(y, height), near_x = within(x, width);
+            const uint4* const from = picture + (static_cast<size_t>(near_y) * width + near_x) * PARTS + part;
+            held[copy] = begin_copy(shared + pixel * pixel_bytes(IN) + part * 16, from, y == near_y && x == near_x);
+        }
+    }
 #pragma unroll
     for (int copy = 0; copy < COPIES; ++copy) {
         const int index = copy * THREADS + static_cast<int>(threadIdx.x);
-        if (index < Sizes::SEEN * PARTS) {
-            const int pixel = index / PARTS, part = index % PARTS;
-            const int row = pixel / Sizes::SEEN_COLUMNS, column = pixel % Sizes::SEEN_COLUMNS;
-            const int y = top + row - 1, x = left + column - 1;
-            const bool inside = y >= 0 && y < height && x >= 0 && x < width;
-            const size_t from = inside ? (static_cast<size_t>(y) * width + x) * PARTS + part : 0;
-            copy_to_shared(shared + pixel * pixel_bytes(IN) + part * 16, picture + from, inside);
+        if (copy < EVERYONES || index < ALL) {
+            end_copy(shared + index / PARTS * pixel_bytes(IN) + index % PARTS * 16, held[copy]);
         }
     }
     wait_for_copies();
