@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from torch import Tensor
 
-from sr_core.inference.layer_kernels import DTYPES, Layer, source
+from sr_core.inference.layer_kernels import Layer, source
 
 COMPILER = shutil.which("g++")
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs g++, to run kernels on a CPU")
@@ -62,20 +61,3 @@ def _compiled(code: str) -> ctypes.CDLL:
             subprocess.run([COMPILER, *options, "-o", path, "-"], input=code, text=True, check=True)
             _libraries[digest] = ctypes.CDLL(str(path))
     return _libraries[digest]
-
-
-def result_of(layer: Layer, kernel: Emulated, features: Tensor, weights: Tensor, bias: Tensor, slope: Tensor) -> Tensor:
-    """(N, H, W, inputs) to (N, H, W, outputs); fails if the kernel leaves a number unwritten, or writes beside them."""
-    count, height, width, _ = features.shape
-    size, beside = count * height * width * layer.outputs, 4096
-    memory = torch.full((size + 2 * beside,), float("nan"), dtype=DTYPES[layer.precision])
-    result = memory[beside:-beside].view(count, height, width, layer.outputs)
-    kernel(
-        (features, weights, bias, slope, result, height, width),
-        grid=layer.grid(count, height, width),
-        threads=128,
-        shared_bytes=layer.shared_bytes,
-    )
-    assert bool(memory[:beside].isnan().all())
-    assert bool(memory[-beside:].isnan().all())
-    return result

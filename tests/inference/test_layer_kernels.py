@@ -3,48 +3,19 @@
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from sr_core.inference.layer_kernels import DTYPES, HalfPrecision, Layer, packed_weights, rows_for
-from tests.inference.emulated import built, needs_compiler, result_of
+from sr_core.inference.layer_kernels import HalfPrecision, Layer, rows_for
+from tests.inference.emulated import built, needs_compiler
+from tests.inference.layers import Given
 
-ROUNDING: dict[HalfPrecision, float] = {"fp16": 2**-11, "bf16": 2**-8}
-"""Of one number, relative to it: half a unit in the last place."""
 CHANNELS = ((16, 64), (64, 64), (64, 48), (48, 48), (48, 16), (32, 32), (16, 16))
 SMALL = Layer("fp16", 16, 16, 2)
 pytestmark = needs_compiler
 
 
-class Given:
-    """A layer's features, (N, H, W, inputs) in half precision, and its weights; every other slope is negative."""
-
-    def __init__(self, layer: Layer, count: int, height: int, width: int) -> None:
-        generator = torch.Generator().manual_seed(3)
-        self.layer = layer
-        self.features = torch.randn((count, height, width, layer.inputs), generator=generator).to(
-            DTYPES[layer.precision]
-        )
-        weight = 0.1 * torch.randn((layer.outputs, layer.inputs, 3, 3), generator=generator)
-        self.weight = weight.to(DTYPES[layer.precision]).float()
-        self.bias = torch.randn(layer.outputs, generator=generator)
-        self.slope = torch.linspace(-0.5, 0.5, layer.outputs)
-
-    def computed(self, *, seed: int = 0, change: tuple[str, str] | None = None) -> Tensor:
-        """By the kernel, fp32."""
-        alike = [Layer(self.layer.precision, *each, self.layer.rows) for each in CHANNELS]
-        kernel = built([self.layer] if change else alike, seed=seed, change=change)[self.layer.name]
-        weights = packed_weights(self.weight, self.layer)
-        return result_of(self.layer, kernel, self.features, weights, self.bias, self.slope).float()
-
-    def expected(self) -> Tensor:
-        """By torch, in fp64."""
-        pictures = self.features.double().permute(0, 3, 1, 2)
-        convolved = F.conv2d(pictures, self.weight.double(), self.bias.double(), padding=1)
-        return F.prelu(convolved, self.slope.double()).permute(0, 2, 3, 1)
-
-    def is_right(self, result: Tensor) -> bool:
-        expected, rounding = self.expected(), ROUNDING[self.layer.precision]
-        return torch.allclose(result.double(), expected, rtol=1.01 * rounding, atol=2e-5)
+def computed(given: Given, *, seed: int = 0, change: tuple[str, str] | None = None) -> Tensor:
+    alike = [Layer(given.layer.precision, *each, given.layer.rows) for each in CHANNELS]
+    return given.computed_by(built([given.layer] if change else alike, seed=seed, change=change)[given.layer.name])
 
 
 @pytest.mark.parametrize("rows", [2, 4])
@@ -55,7 +26,7 @@ def test_a_layer_is_torchs_convolution_bias_and_activation_rounded_once(
 ) -> None:
     given = Given(Layer(precision, *channels, rows), 1, 9, 17)
 
-    assert given.is_right(given.computed())
+    assert given.is_right(computed(given))
 
 
 @pytest.mark.parametrize(
@@ -66,20 +37,20 @@ def test_a_layer_is_torchs_convolution_bias_and_activation_rounded_once(
 def test_any_size_is_right_to_its_borders_and_nothing_is_written_beside_it(count: int, height: int, width: int) -> None:
     given = Given(SMALL, count, height, width)
 
-    assert given.is_right(given.computed())
+    assert given.is_right(computed(given))
 
 
 def test_the_bits_depend_neither_on_the_tiles_nor_on_what_is_around_or_on_the_order_of_threads() -> None:
     given = Given(Layer("bf16", 32, 32, 2), 1, 20, 40)
-    whole = given.computed()
+    whole = computed(given)
 
-    assert torch.equal(given.computed(seed=1), whole)
+    assert torch.equal(computed(given, seed=1), whole)
 
     given.layer = given.layer._replace(rows=4)
-    assert torch.equal(given.computed(), whole)
+    assert torch.equal(computed(given), whole)
 
     given.features = given.features[:, 3:, 5:].contiguous()  # other tiles, other borders
-    assert torch.equal(given.computed()[:, 1:, 1:], whole[:, 4:, 6:])
+    assert torch.equal(computed(given)[:, 1:, 1:], whole[:, 4:, 6:])
 
 
 @pytest.mark.parametrize(
@@ -100,7 +71,7 @@ def test_a_wait_that_is_missing_would_show_here(piece: str) -> None:
 
     # Given tiles that take all threads, and several orders of them
     given = Given(Layer("fp16", 16, 64, 4), 1, 16, 16)
-    results = [given.computed(seed=seed, change=(piece, without)) for seed in range(3)]
+    results = [computed(given, seed=seed, change=(piece, without)) for seed in range(3)]
 
     assert not all(map(given.is_right, results))
 
@@ -110,7 +81,7 @@ def test_what_is_not_finite_stays_so() -> None:
     given = Given(SMALL, 1, 9, 20)
     given.features[0, 4, 10, 3] = torch.inf
 
-    near = given.computed()[0, 3:6, 9:12]
+    near = computed(given)[0, 3:6, 9:12]
 
     assert not near.isfinite().any()
 
