@@ -23,7 +23,7 @@ def compiler() -> str | None:
         return None
 
 
-needs_nvrtc = pytest.mark.skipif(compiler() is None, reason="needs NVRTC: pip install nvidia-cuda-nvrtc")
+needs_nvrtc = pytest.mark.skipif(compiler() is None, reason="needs NVRTC: uv pip install -c constraints.txt nvidia-cuda-nvrtc")
 
 
 class Given:
