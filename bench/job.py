@@ -39,7 +39,7 @@ class Job:
     Args:
         clip: the source; its chunks must be one.
         folder: an empty folder for the job.
-        preset, model, device, precision, layers: as `types.Settings` has them.
+        preset, model, device, precision, kernels: as `types.Settings` has them.
     """
 
     def __init__(
@@ -51,10 +51,10 @@ class Job:
         model: str,
         device: str = "auto",
         precision: str = "auto",
-        layers: str = "torch",
+        kernels: str = "torch",
     ) -> None:
         asked = {"preset": preset, "model": model, "crf": CRF, "device": device, "precision": precision}
-        settings = Settings.model_validate({**asked, "layers": layers})
+        settings = Settings.model_validate({**asked, "kernels": kernels})
         request, weights = make_request(str(clip), str(folder / "out.mp4"), settings)
         self._scratch = folder / "scratch"
         self._scratch.mkdir()

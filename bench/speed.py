@@ -43,7 +43,7 @@ from sr_core.models.catalogue import shipped
 from sr_core.models.compact import Compact
 from sr_core.models.describe import describe as describe_model
 from sr_core.models.loading import load
-from sr_core.types import Device, Layers, Settings
+from sr_core.types import Device, Kernels, Settings
 
 SIZES_PX = ("320x180", "640x360", "1280x720", "1920x1080")
 RANDOM = {"random-x2": 2, "random-x4": 4}
@@ -86,7 +86,7 @@ def measure(
     *,
     device: Device,
     precision: str,
-    layers: str,
+    kernels: str,
     preset: str,
     work_seconds: float,
     rounds: int,
@@ -108,7 +108,7 @@ def measure(
         output_px = size_px[0] * size_px[1] * spec.scale**2
         frames = frame_count(flops, peak, work_seconds, output_px=output_px, device=device)
         clip = write_clip(folder / "clip.mp4", reference_clip("bikes.mp4"), frames=frames, size_px=size_px, scale=True)
-        job = Job(clip, folder, preset=preset, model=model, device=device, precision=precision, layers=layers)
+        job = Job(clip, folder, preset=preset, model=model, device=device, precision=precision, kernels=kernels)
         origin = network_of(network)[1] if isinstance(network, Compact) else "sr_core"
         plain_frames = max(2, frames // _PLAIN_FEWER)
         taken = []
@@ -141,7 +141,7 @@ def measure(
         preset=preset,
         device=probe.device,
         precision=probe.precision,
-        layers=layers,
+        kernels=kernels,
         flops_per_frame=flops,
         plain_network=origin,
         rounds=tuple(taken),
@@ -166,14 +166,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(describe(facts))
     print(HEADER, flush=True)
     speeds = []
-    for model, size, precision, layers in _cases(options, device):
+    for model, size, precision, kernels in _cases(options, device):
         width, height = map(int, size.split("x"))
         speed = measure(
             model,
             (width, height),
             device=device,
             precision=precision,
-            layers=layers,
+            kernels=kernels,
             preset=options.preset,
             work_seconds=options.work,
             rounds=options.rounds,
@@ -194,8 +194,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _cases(options: argparse.Namespace, device: Device) -> list[tuple[str, str, str, str]]:
-    """What is measured: network, size, precision, layers."""
-    layers = options.layers or (get_args(Layers) if device == "cuda" and not options.model else ["torch"])
+    """What is measured: network, size, precision, kernels."""
+    kernels = options.kernels or (get_args(Kernels) if device == "cuda" and not options.model else ["torch"])
     precisions = options.precision or (GPU_PRECISIONS if device == "cuda" else ["auto"])
     if device == "cuda" and not options.model and not options.size:
         pairs = list(GPU_CASES)
@@ -204,7 +204,7 @@ def _cases(options: argparse.Namespace, device: Device) -> list[tuple[str, str, 
     if device == "cuda" and not computes_bf16(device):
         print("bf16: left out, this GPU does not compute it", flush=True)
         precisions = [each for each in precisions if each != "bf16"]
-    return [(*pair, precision, each) for pair, precision, each in product(pairs, precisions, layers)]
+    return [(*pair, precision, each) for pair, precision, each in product(pairs, precisions, kernels)]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -217,7 +217,7 @@ def _parser() -> argparse.ArgumentParser:
         "--precision", action="append", choices=["fp32", "bf16", "fp16"], help="may be repeated (the usual)"
     )
     parser.add_argument(
-        "--layers", action="append", choices=get_args(Layers), help="may be repeated (torch; on a GPU both)"
+        "--kernels", action="append", choices=get_args(Kernels), help="may be repeated (torch; on a GPU both)"
     )
     parser.add_argument("--size", action="append", metavar="WxH", help=f"may be repeated ({', '.join(SIZES_PX)})")
     parser.add_argument("--preset", default="veryfast", metavar="P", help="of the encoder (%(default)s)")

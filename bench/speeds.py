@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.rounds import LEAST_ROUNDS, MOST_DISTURBANCE, Run, combined_fps
 
 GPU_CLAIM = {"stage_over_plain": 10.0, "model_of_peak": 0.5, "stage_of_allowed": 0.9}
-"""The least that each figure may be on a GPU, by whichever layers are faster. Of CPUs nothing is claimed: see
+"""The least that each figure may be on a GPU, by whichever kernels are faster. Of CPUs nothing is claimed: see
 bench/README.md for what they reach."""
 
 
@@ -40,8 +40,8 @@ class Speed:
     preset: str
     device: str
     precision: str
-    layers: str
-    """`types.Layers`: what computed the network's."""
+    kernels: str
+    """`types.Kernels`: what computed the network's."""
     flops_per_frame: float
     plain_network: str
     """Where the plain loop's network class is from."""
@@ -75,7 +75,7 @@ class Speed:
     def problems(self) -> list[str]:
         """Where the claim does not hold."""
         figures, claim = self.figures(), GPU_CLAIM if self.device == "cuda" else {}
-        which = f"{Path(self.network).stem}, {self.width_px}×{self.height_px}, {self.precision}, {self.layers}"
+        which = f"{Path(self.network).stem}, {self.width_px}×{self.height_px}, {self.precision}, {self.kernels}"
         return [
             f"{which}: {name.replace('_', ' ')} is {figures[name]:.2f}, not {least:g}"
             for name, least in claim.items()
@@ -92,7 +92,7 @@ class Speed:
         figures = self.figures()
         return (
             f"{Path(self.network).stem:<28} x{self.scale} {f'{self.width_px}×{self.height_px}':<10} "
-            f"{self.precision} {self.layers:<5} {self.frames:>6}   "
+            f"{self.precision} {self.kernels:<5} {self.frames:>6}   "
             f"{figures['plain_fps']:7.2f} {figures['model_fps']:8.2f} {figures['codec_fps']:8.1f} "
             f"{figures['stage_fps']:8.2f}   {figures['peak_flops'] / 1e9:8.0f}  {figures['model_of_peak']:6.1%}   "
             f"{figures['stage_of_allowed']:6.2f}   {figures['stage_over_plain']:6.2f}   "
@@ -101,7 +101,7 @@ class Speed:
 
 
 def fastest(speeds: Iterable[Speed]) -> list[Speed]:
-    """Of each network, size and precision, the one whose layers were computed sooner."""
+    """Of each network, size and precision, the one whose kernels were computed sooner."""
     best: dict[tuple[str, int, int, str], Speed] = {}
     for each in speeds:
         case = (each.network, each.width_px, each.height_px, each.precision)

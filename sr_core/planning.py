@@ -155,7 +155,7 @@ def _execution(settings: Settings, model: ModelSpec, video: VideoInfo, tier: Tie
         precision = "fp32"
     if precision == "bf16" and device == "cuda" and tier in _WITHOUT_BF16:
         raise InputError(f"the GPU of tier {tier} does not compute in bf16; choose fp16")
-    if settings.layers == "fused":
+    if settings.kernels == "fused":
         _check_fused(model, device, precision)
     tile_px = settings.tile_px
     if tile_px is None and video.width_px * video.height_px > _WHOLE_FRAME_PX:
@@ -168,15 +168,15 @@ def _execution(settings: Settings, model: ModelSpec, video: VideoInfo, tier: Tie
         halo_is_exact=model.radius_is_exact,
         multiple_px=model.multiple_px,
         batch_frames=1,
-        layers=settings.layers,
+        kernels=settings.kernels,
     )
 
 
 def _check_fused(model: ModelSpec, device: Device, precision: Precision) -> None:
     """Raises InputError where layers cannot be fused, as far as that can be told without the network and the GPU."""
     if device != "cuda":
-        raise InputError("fused layers need a GPU (--device cuda), and this job is for a CPU; leave out --layers")
+        raise InputError("fused layers need a GPU (--device cuda), and this job is for a CPU; leave out --kernels")
     if model.architecture != COMPACT:
-        raise InputError(f"{model.name} is no compact network, so its layers cannot be fused; leave out --layers")
+        raise InputError(f"{model.name} is no compact network, so its layers cannot be fused; leave out --kernels")
     if precision == "fp32":
-        raise InputError("fused layers compute in fp16 or bf16, not in fp32; leave out --layers")
+        raise InputError("fused layers compute in fp16 or bf16, not in fp32; leave out --kernels")

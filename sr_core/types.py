@@ -21,7 +21,7 @@ Codec = Literal["h264", "hevc", "av1", "prores", "ffv1"]
 ProresProfile = Literal["proxy", "lt", "standard", "hq", "4444", "4444xq"]
 Device = Literal["cpu", "cuda"]
 Precision = Literal["fp32", "bf16", "fp16"]
-Layers = Literal["torch", "fused"]
+Kernels = Literal["torch", "fused"]
 """What computes a network's layers: torch, or this package's kernels for convolution, bias and activation at once."""
 SegmentCodec = Literal["delivery", "mezzanine"]
 Tier = Literal["local", "standard", "premium", "memory"]
@@ -77,7 +77,7 @@ class Settings(Model):
     """Whether upscale writes the delivery codec itself, or a lossless mezzanine for the encode stage."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    layers: Layers = "torch"
+    kernels: Kernels = "torch"
     """fused: on a GPU, in half precision, for compact networks of up to 64 features. Not run on a GPU yet."""
     tile_px: int | None = Field(default=None, ge=32)
     """Side of a tile in input pixels, without its halo; None: whole frames where memory allows."""
@@ -165,7 +165,7 @@ class Execution(Model):
     multiple_px: int = 1
     """Tiles begin at multiples of it, halo included."""
     batch_frames: int = Field(ge=1)
-    layers: Layers = "torch"
+    kernels: Kernels = "torch"
     """Planned, because the two round otherwise."""
 
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from sr_core.errors import InputError
 from sr_core.manifest import first_problem
-from sr_core.types import Codec, Layers, ProresProfile, Settings
+from sr_core.types import Codec, Kernels, ProresProfile, Settings
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -30,9 +30,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         help="auto: fp16 on GPUs, bf16 on CPUs on which it is faster (measured), else fp32",
     )
     network.add_argument(
-        "--layers",
-        choices=get_args(Layers),
-        default=defaults.layers,
+        "--kernels",
+        choices=get_args(Kernels),
+        default=defaults.kernels,
         help="fused: on a GPU, each layer of a compact network in one kernel; other last bits (%(default)s)",
     )
     network.add_argument("--tile", type=int, metavar="PX", help="side of a tile in input pixels; whole frames if small")
@@ -85,7 +85,7 @@ def settings_from(options: argparse.Namespace) -> Settings:
             segment_codec=options.segment_codec,
             device=options.device,
             precision=options.precision,
-            layers=options.layers,
+            kernels=options.kernels,
             tile_px=options.tile,
             strict=options.strict,
             deinterlace=options.deinterlace,

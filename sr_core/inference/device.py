@@ -52,5 +52,5 @@ def fingerprint(execution: Execution, *, tile_px: int | None) -> tuple[tuple[str
         ("tile_px", str(tile_px if execution.device == "cuda" else execution.tile_px)),
         ("batch_frames", str(execution.batch_frames)),
         *(gpu_builds() if execution.device == "cuda" else ()),
-        *(fused_builds() if execution.layers == "fused" else ()),
+        *(fused_builds() if execution.kernels == "fused" else ()),
     )

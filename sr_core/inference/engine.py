@@ -68,7 +68,7 @@ class Engine:
         self._graphs: CudaGraphs | None = None
         self._network: Network = (
             self._prepare(copy.deepcopy(network), _DTYPES[execution.precision])
-            if execution.layers == "torch"
+            if execution.kernels == "torch"
             else fuse(network, execution.precision, self.device)
         )
 

@@ -34,7 +34,7 @@ from sr_core.types import Precision
 _CHECKED_PX = (37, 53)
 """Height and width of the picture of noise on which kernels are checked: several tiles, none of them full."""
 _ALLOWED_ERROR = 1 / 255
-_INSTEAD = "plan the job with --layers torch"
+_INSTEAD = "plan the job with --kernels torch"
 _NEEDED: dict[HalfPrecision, Capability] = {"fp16": (7, 5), "bf16": (8, 0)}
 """Tensor cores that take these, in the way that layer.cu asks them."""
 
@@ -201,4 +201,4 @@ def _built(layers: list[Layer], *, capability: Capability) -> Mapping[str, Launc
 
 def fused_builds() -> tuple[tuple[str, str], ...]:
     """What of fused layers can change a bit: their source and its compiler."""
-    return (("layers", f"fused {source_digest()[:12]}"), ("nvrtc", nvrtc.version()))
+    return (("kernels", f"fused {source_digest()[:12]}"), ("nvrtc", nvrtc.version()))

@@ -34,7 +34,7 @@ def _speed_round(*, plain: float, model: float, stage: float) -> SpeedRound:
     return SpeedRound(peak_flops=20e9, plain_fps=plain, model=run(model), codec=run(40.0), stage=run(stage))
 
 
-def _speed(*rounds: SpeedRound, device: str = "cpu", layers: str = "torch") -> Speed:
+def _speed(*rounds: SpeedRound, device: str = "cpu", kernels: str = "torch") -> Speed:
     return Speed(
         network="n",
         width_px=2,
@@ -44,7 +44,7 @@ def _speed(*rounds: SpeedRound, device: str = "cpu", layers: str = "torch") -> S
         preset="medium",
         device=device,
         precision="fp32",
-        layers=layers,
+        kernels=kernels,
         flops_per_frame=1e9,
         plain_network="sr_core",
         rounds=rounds,
@@ -104,8 +104,8 @@ class TestSpeed:
 
     def test_of_two_kinds_of_layers_the_faster_is_held_against_the_claim(self) -> None:
         slow, fast = (
-            _speed(_speed_round(plain=1.0, model=model, stage=9.0), device="cuda", layers=layers)
-            for model, layers in ((5.0, "torch"), (10.0, "fused"))
+            _speed(_speed_round(plain=1.0, model=model, stage=9.0), device="cuda", kernels=kernels)
+            for model, kernels in ((5.0, "torch"), (10.0, "fused"))
         )
         other = dataclasses.replace(slow, precision="bf16")
 
@@ -132,7 +132,7 @@ class TestSpeed:
             ("random-x2", "1920x1080", "bf16", "torch"),
             ("random-x2", "1920x1080", "bf16", "fused"),
         ]
-        assert {layers for *_, layers in speed._cases(options, "cpu")} == {"torch"}
+        assert {kernels for *_, kernels in speed._cases(options, "cpu")} == {"torch"}
         monkeypatch.setattr(speed, "computes_bf16", lambda _device: False)
         assert {precision for *_, precision, _ in speed._cases(options, "cuda")} == {"fp16"}
         spec = describe(str(speed.random_network(tmp_path, "random-x4")))

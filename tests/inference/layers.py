@@ -23,7 +23,9 @@ def compiler() -> str | None:
         return None
 
 
-needs_nvrtc = pytest.mark.skipif(compiler() is None, reason="needs NVRTC: uv pip install -c constraints.txt nvidia-cuda-nvrtc")
+needs_nvrtc = pytest.mark.skipif(
+    compiler() is None, reason="needs NVRTC: uv pip install -c constraints.txt nvidia-cuda-nvrtc"
+)
 
 
 class Given:

@@ -45,7 +45,9 @@ def picture(count: int = 1, *, height: int = 21, width: int = 18) -> torch.Tenso
 
 
 def engine(made: nn.Module, *, tile_px: int | None = None, precision: Precision = "fp16") -> Engine:
-    execution = Execution(device="cpu", precision=precision, tile_px=tile_px, halo_px=3, batch_frames=1, layers="fused")
+    execution = Execution(
+        device="cpu", precision=precision, tile_px=tile_px, halo_px=3, batch_frames=1, kernels="fused"
+    )
     return Engine(made, execution, scale=2)
 
 
@@ -105,7 +107,7 @@ def test_kernels_that_are_wrong_on_a_device_are_found_out_before_they_are_used()
 
     # Given a kernel that looks at the wrong neighbours
     wrong = fused(made, change=("tap / 3 * Sizes::SEEN_COLUMNS + tap % 3", "tap % 3 * Sizes::SEEN_COLUMNS + tap / 3"))
-    with pytest.raises(InputError, match=r"wrong on this device: off by .* codes.*--layers torch"):
+    with pytest.raises(InputError, match=r"wrong on this device: off by .* codes.*--kernels torch"):
         check_fused(wrong, made, "fp16", CPU)
 
     # Given one that gives no number
@@ -239,9 +241,9 @@ def test_what_the_driver_refuses_is_told_in_torchs_words(driver: Driver) -> None
     ],
 )
 def test_a_plan_refuses_what_cannot_be_fused(settings: dict[str, str], changes: dict[str, Any], message: str) -> None:
-    asked = Settings.model_validate({**settings, "layers": "fused"})
+    asked = Settings.model_validate({**settings, "kernels": "fused"})
 
-    with pytest.raises(InputError, match=f"{message}.*; leave out --layers"):
+    with pytest.raises(InputError, match=f"{message}.*; leave out --kernels"):
         make_plan(builders.request(asked), builders.model(**changes), builders.video())
 
 
@@ -251,12 +253,12 @@ def test_a_plan_keeps_what_was_asked_for_and_the_fingerprint_names_the_kernels(m
     monkeypatch.setattr("sr_core.inference.nvrtc.version", lambda: "13.0")
 
     usual, asked = (
-        make_plan(builders.request(Settings(device="cuda", layers=each)), builders.model(), builders.video()).execution
+        make_plan(builders.request(Settings(device="cuda", kernels=each)), builders.model(), builders.video()).execution
         for each in ("torch", "fused")
     )
 
-    assert (usual.layers, asked.layers) == ("torch", "fused")
+    assert (usual.kernels, asked.kernels) == ("torch", "fused")
     names = dict(fingerprint(asked, tile_px=None))
-    assert names.pop("layers") == f"fused {source_digest()[:12]}"
+    assert names.pop("kernels") == f"fused {source_digest()[:12]}"
     assert names.pop("nvrtc") == "13.0"
     assert names == dict(fingerprint(usual, tile_px=None))

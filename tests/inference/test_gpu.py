@@ -24,7 +24,7 @@ from sr_core.models.compact import Compact
 from sr_core.models.describe import describe
 from sr_core.planning import make_plan
 from sr_core.stages.overlap import overlap
-from sr_core.types import Device, Execution, Layers, Precision, Settings
+from sr_core.types import Device, Execution, Kernels, Precision, Settings
 from sr_core.video.formats import HANDLED
 from sr_core.video.frames import Plane, Planes
 from tests import builders
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a G
 
 WIDTH_PX, HEIGHT_PX, SCALE, CONV_COUNT = 322, 182, 2, 4
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
-WAYS: tuple[tuple[Precision, Layers], ...] = (
+WAYS: tuple[tuple[Precision, Kernels], ...] = (
     *((each, "torch") for each in PRECISIONS),
     *((each, "fused") for each in PRECISIONS[1:]),
 )
@@ -62,10 +62,10 @@ def engine(
     tile_px: int | None = None,
     batch_px: int | None = None,
     kind: type[Compact] = Compact,
-    layers: Layers = "torch",
+    kernels: Kernels = "torch",
     features: int = 64,
 ) -> Engine:
-    if layers == "fused" and precision == "bf16" and not computes_bf16("cuda"):
+    if kernels == "fused" and precision == "bf16" and not computes_bf16("cuda"):
         pytest.skip("this GPU does not compute in bf16")
     torch.manual_seed(1)
     network = kind(scale=SCALE, feature_count=features, conv_count=CONV_COUNT)
@@ -75,7 +75,7 @@ def engine(
         tile_px=tile_px,
         halo_px=CONV_COUNT + 2,
         batch_frames=1,
-        layers=layers,
+        kernels=kernels,
     )
     return Engine(network, execution, scale=SCALE, batch_px=batch_px)
 
@@ -99,19 +99,19 @@ def in_threads(upscaler: StreamedUpscaler, given: Sequence[tuple[Plane, ...]], f
     return list(map(upscaler.arrived, results))
 
 
-@pytest.mark.parametrize(("precision", "layers"), WAYS)
+@pytest.mark.parametrize(("precision", "kernels"), WAYS)
 @pytest.mark.parametrize("tile_px", [None, 64])
-def test_bits_do_not_change_from_run_to_run(precision: Precision, layers: Layers, tile_px: int | None) -> None:
-    first, *others = (engine(precision, tile_px=tile_px, layers=layers).upscale_rgb(picture()) for _ in range(4))
+def test_bits_do_not_change_from_run_to_run(precision: Precision, kernels: Kernels, tile_px: int | None) -> None:
+    first, *others = (engine(precision, tile_px=tile_px, kernels=kernels).upscale_rgb(picture()) for _ in range(4))
 
     assert all(torch.equal(first, other) for other in others)
 
 
-@pytest.mark.parametrize(("precision", "layers"), WAYS)
+@pytest.mark.parametrize(("precision", "kernels"), WAYS)
 @pytest.mark.parametrize("tile_px", [None, 64])
-def test_recordings_give_the_networks_bits(precision: Precision, layers: Layers, tile_px: int | None) -> None:
+def test_recordings_give_the_networks_bits(precision: Precision, kernels: Kernels, tile_px: int | None) -> None:
     # Given engines that replay whatever was recorded, fast or not, and that never do
-    warm, plain = (engine(precision, tile_px=tile_px, layers=layers) for _ in range(2))
+    warm, plain = (engine(precision, tile_px=tile_px, kernels=kernels) for _ in range(2))
     notes = warm.warm_up(WIDTH_PX, HEIGHT_PX, lambda network: CudaGraphs(network, clock=lambda: 0.0))
 
     # Then recording works here, and gives the same for pictures that neither has seen
@@ -121,18 +121,18 @@ def test_recordings_give_the_networks_bits(precision: Precision, layers: Layers,
 
 
 @pytest.mark.parametrize("form", [EIGHT, TEN], ids=["8 bits", "10 bits"])
-@pytest.mark.parametrize(("precision", "layers"), WAYS)
+@pytest.mark.parametrize(("precision", "kernels"), WAYS)
 @pytest.mark.parametrize(("kind", "tile_px"), [(Compact, None), (Compact, 64), (Slow, None)])
 def test_streams_give_the_bytes_of_one_frame_after_another(
-    precision: Precision, layers: Layers, form: Format, kind: type[Compact], tile_px: int | None
+    precision: Precision, kernels: Kernels, form: Format, kind: type[Compact], tile_px: int | None
 ) -> None:
     given = frames(24, form)
-    streamed = engine(precision, tile_px=tile_px, kind=kind, layers=layers)
+    streamed = engine(precision, tile_px=tile_px, kind=kind, kernels=kernels)
     upscaler = StreamedUpscaler(streamed, output=form, size_px=(WIDTH_PX, HEIGHT_PX))
 
     arrived = in_threads(upscaler, given, form)
 
-    sequence = SequenceUpscaler(engine(precision, tile_px=tile_px, layers=layers), output=form, reuse=False)
+    sequence = SequenceUpscaler(engine(precision, tile_px=tile_px, kernels=kernels), output=form, reuse=False)
     for one, planes in zip(arrived, given, strict=True):
         step = sequence.step([torch.from_numpy(plane)[None] for plane in planes], form)
         expected = [plane[0].cpu().numpy() for plane in sequence.upscale(step).planes]
@@ -148,11 +148,11 @@ def test_fp32_on_a_gpu_is_fp32() -> None:
     assert float((exact - gpu).abs().max()) < 2e-5
 
 
-@pytest.mark.parametrize(("precision", "layers"), WAYS[1:])
+@pytest.mark.parametrize(("precision", "kernels"), WAYS[1:])
 @pytest.mark.parametrize("features", [32, 48, 64])
-def test_half_precision_is_within_two_codes_of_fp32(precision: Precision, layers: Layers, features: int) -> None:
+def test_half_precision_is_within_two_codes_of_fp32(precision: Precision, kernels: Kernels, features: int) -> None:
     exact = engine("fp32", features=features).upscale_rgb(picture())
-    half = engine(precision, layers=layers, features=features).upscale_rgb(picture())
+    half = engine(precision, kernels=kernels, features=features).upscale_rgb(picture())
 
     assert float((exact - half).abs().max()) <= 2 / 255
 
@@ -160,11 +160,11 @@ def test_half_precision_is_within_two_codes_of_fp32(precision: Precision, layers
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_fused_layers_are_no_further_from_fp32_than_torchs_and_the_same_in_tiles(precision: Precision) -> None:
     exact = engine("fp32").upscale_rgb(picture())
-    fused = engine(precision, layers="fused").upscale_rgb(picture())
+    fused = engine(precision, kernels="fused").upscale_rgb(picture())
 
     torchs, own = ((each - exact).square().mean() for each in (engine(precision).upscale_rgb(picture()), fused))
     assert own <= 1.1 * torchs
-    assert torch.equal(engine(precision, layers="fused", tile_px=64).upscale_rgb(picture()), fused)
+    assert torch.equal(engine(precision, kernels="fused", tile_px=64).upscale_rgb(picture()), fused)
 
 
 def test_memory_does_not_grow_with_frames() -> None:
