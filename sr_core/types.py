@@ -22,7 +22,8 @@ ProresProfile = Literal["proxy", "lt", "standard", "hq", "4444", "4444xq"]
 Device = Literal["cpu", "cuda"]
 Precision = Literal["fp32", "bf16", "fp16"]
 Kernels = Literal["torch", "fused"]
-"""What computes a network's layers: torch, or this package's kernels for convolution, bias and activation at once."""
+"""What computes on a GPU: torch, or kernels of this package that do at once a layer's convolution, bias and activation,
+and all that lies between RGB and planes."""
 SegmentCodec = Literal["delivery", "mezzanine"]
 Tier = Literal["local", "standard", "premium", "memory"]
 

@@ -35,7 +35,7 @@ def planes_to_rgb(planes: Sequence[Tensor], *, chroma: str, bit_depth: int, colo
     Returns:
         float32 (N, 3, height, width), black at 0 and white at 1, not clipped.
     """
-    black, luma_span, chroma_span = _spans(bit_depth, color.range)
+    black, luma_span, chroma_span = spans(bit_depth, color.range)
     if chroma == "rgb":
         green, blue, red = (_to_unit(plane, black, luma_span) for plane in planes)
         return torch.stack((red, green, blue), dim=1)
@@ -68,7 +68,7 @@ def rgb_to_planes(rgb: Tensor, *, chroma: str, bit_depth: int, color: ColorInfo)
         tensors (N, height, width), uint8 for 8 bits and int32 above (torch has few operations for uint16).
     """
     rgb = rgb.float()
-    black, luma_span, chroma_span = _spans(bit_depth, color.range)
+    black, luma_span, chroma_span = spans(bit_depth, color.range)
     red, green, blue = rgb.unbind(1)
     if chroma == "rgb":
         return tuple(_to_code(channel, black, luma_span, bit_depth) for channel in (green, blue, red))
@@ -87,7 +87,7 @@ def rgb_to_planes(rgb: Tensor, *, chroma: str, bit_depth: int, color: ColorInfo)
     return _to_code(luma, black, luma_span, bit_depth), codes[1::2], codes[::2]
 
 
-def _spans(bit_depth: int, color_range: str) -> tuple[float, float, float]:
+def spans(bit_depth: int, color_range: str) -> tuple[float, float, float]:
     """(code of black, codes from black to white, codes from the least to the greatest colour difference)."""
     if color_range == "full":
         full = float((1 << bit_depth) - 1)

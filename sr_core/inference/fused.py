@@ -34,7 +34,7 @@ from sr_core.types import Precision
 _CHECKED_PX = (37, 53)
 """Height and width of the picture of noise on which kernels are checked: several tiles, none of them full."""
 _ALLOWED_ERROR = 1 / 255
-_INSTEAD = "plan the job with --kernels torch"
+INSTEAD = "plan the job with --kernels torch"
 _NEEDED: dict[HalfPrecision, Capability] = {"fp16": (7, 5), "bf16": (8, 0)}
 """Tensor cores that take these, in the way that layer.cu asks them."""
 
@@ -96,7 +96,7 @@ class FusedCompact(nn.Module):
         largest = max(max(conv.out_channels, conv.in_channels) for conv, _ in found)
         if largest > MOST_CHANNELS:
             raise InputError(
-                f"fused layers have at most {MOST_CHANNELS} channels, and this network has {largest}; {_INSTEAD}"
+                f"fused layers have at most {MOST_CHANNELS} channels, and this network has {largest}; {INSTEAD}"
             )
         kinds = [Layer(precision, padded(conv.in_channels), padded(conv.out_channels), rows) for conv, _ in found]
         kernels = build(sorted(set(kinds)))
@@ -137,7 +137,7 @@ def _convolutions(network: Compact) -> list[tuple[nn.Conv2d, Tensor]]:
             case nn.ReLU():
                 slope = 0 * slope
             case _:
-                raise InputError(f"fused layers have no {type(layer).__name__}; {_INSTEAD}")
+                raise InputError(f"fused layers have no {type(layer).__name__}; {INSTEAD}")
         found[-1] = (conv, slope)
     return found
 
@@ -165,7 +165,7 @@ def check_fused(fused: nn.Module, network: Compact, precision: HalfPrecision, de
     if allowed < float("inf") and not error <= allowed:
         raise InputError(
             f"the fused layers are wrong on this device: off by {255 * error:.1f} codes, where {255 * allowed:.1f} are "
-            f"allowed; {_INSTEAD}, and report it"
+            f"allowed; {INSTEAD}, and report it"
         )
 
 
@@ -176,12 +176,12 @@ def fuse(network: nn.Module, precision: Precision, device: torch.device) -> nn.M
     when it is wrong.
     """
     if precision == "fp32" or not isinstance(network, Compact):
-        raise InputError(f"fused layers are for compact networks in fp16 or bf16; {_INSTEAD}")
+        raise InputError(f"fused layers are for compact networks in fp16 or bf16; {INSTEAD}")
     capability = torch.cuda.get_device_capability(device)
     if capability < _NEEDED[precision]:
         raise InputError(
             f"fused layers in {precision} need a GPU of compute capability {'.'.join(map(str, _NEEDED[precision]))}, "
-            f"and this one has {'.'.join(map(str, capability))}; {_INSTEAD}"
+            f"and this one has {'.'.join(map(str, capability))}; {INSTEAD}"
         )
     build = partial(_built, capability=capability)
     fused = FusedCompact(network, precision, rows=rows_for(capability), device=device, build=build)
@@ -190,15 +190,19 @@ def fuse(network: nn.Module, precision: Precision, device: torch.device) -> nn.M
 
 
 def _built(layers: list[Layer], *, capability: Capability) -> Mapping[str, Launch]:
-    major, minor = capability
+    return ready(source(layers), [layer.name for layer in layers], capability)
+
+
+def ready(source: str, names: list[str], capability: Capability) -> Mapping[str, Launch]:
+    """Compiles kernels for the GPU in use and loads them. Raises InputError when they cannot be compiled."""
     try:
-        binary = nvrtc.compile_cuda(source(layers), architecture=f"sm_{major}{minor}")
+        binary = nvrtc.compile_cuda(source, architecture="sm_{}{}".format(*capability))
     except (nvrtc.NoCompiler, nvrtc.CompilationFailed) as error:
         first = str(error).splitlines()[0]
-        raise InputError(f"fused layers cannot be compiled here ({first}); {_INSTEAD}") from error
-    return cuda_driver.load(binary, [layer.name for layer in layers])
+        raise InputError(f"fused kernels cannot be compiled here ({first}); {INSTEAD}") from error
+    return cuda_driver.load(binary, names)
 
 
 def fused_builds() -> tuple[tuple[str, str], ...]:
-    """What of fused layers can change a bit: their source and its compiler."""
+    """What of fused kernels can change a bit: their source and its compiler."""
     return (("kernels", f"fused {source_digest()[:12]}"), ("nvrtc", nvrtc.version()))

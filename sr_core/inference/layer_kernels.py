@@ -20,6 +20,7 @@ CHANNEL_STEP = 16
 """Channels come in multiples of it; what a network lacks is zeros."""
 MOST_CHANNELS = 64
 """More would not leave room in a thread's registers for its sums."""
+_SOURCES = ("gpu.cuh", "layer.cu", "planes.cu")
 _WARPS, _COLUMNS = 4, 16
 THREADS = 32 * _WARPS
 _LARGE_SHARED_MEMORY: frozenset[Capability] = frozenset({(8, 0), (9, 0), (10, 0), (10, 3)})
@@ -79,21 +80,23 @@ def source(layers: list[Layer], *, instructions: str | None = None) -> str:
         instructions: what stands for gpu.cuh.
     """
     kernels = (
-        f'extern "C" __global__ void __launch_bounds__(THREADS) {layer.name}(const uint4* features, '
-        "const uint4* weights, const float* bias, const float* slope, uint4* result, int height, int width) {\n"
+        f'extern "C" __global__ void __launch_bounds__(THREADS) {layer.name}(const uint4* __restrict__ features, '
+        "const uint4* __restrict__ weights, const float* __restrict__ bias, const float* __restrict__ slope, "
+        "uint4* __restrict__ result, int height, int width) {\n"
         f"    layer<{'true' if layer.precision == 'bf16' else 'false'}, {layer.inputs}, {layer.outputs}, {layer.rows}>"
         "(features, weights, bias, slope, result, height, width);\n}\n"
         for layer in layers
     )
-    return "\n".join([instructions or _read("gpu.cuh"), _read("layer.cu"), *kernels])
+    return "\n".join([instructions or read_kernel_source("gpu.cuh"), read_kernel_source("layer.cu"), *kernels])
 
 
 def source_digest() -> str:
-    """sha256 (hex) of all that the kernels' source is made of."""
-    return hashlib.sha256((_read("gpu.cuh") + _read("layer.cu")).encode()).hexdigest()
+    """sha256 (hex) of all that fused kernels are made of."""
+    return hashlib.sha256("".join(map(read_kernel_source, _SOURCES)).encode()).hexdigest()
 
 
-def _read(name: str) -> str:
+def read_kernel_source(name: str) -> str:
+    """Of a file of kernels/."""
     return (resources.files("sr_core.inference") / "kernels" / name).read_text(encoding="utf-8")
 
 

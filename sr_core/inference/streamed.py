@@ -21,6 +21,7 @@ from torch import Tensor
 from sr_core.errors import GpuMemory, TransientError
 from sr_core.inference.color import planes_to_rgb, rgb_to_planes
 from sr_core.inference.engine import Engine, are_finite, is_out_of_memory
+from sr_core.inference.fused_planes import ToPlanes
 from sr_core.inference.sequence import Format
 from sr_core.inference.streams import Event, Streams
 from sr_core.video.frames import Plane
@@ -77,14 +78,22 @@ class StreamedUpscaler:
         size_px: (width, height) of the pictures that come, upright.
         quarter_turns: how far the picture is turned clockwise on the way.
         reuse: whether a frame equal to the last one takes its result.
+        to_planes: what makes planes of pictures instead of `color.rgb_to_planes`, for this output.
 
     Raises GpuMemory when the GPU is too small, and TransientError when it fails.
     """
 
     def __init__(
-        self, engine: Engine, *, output: Format, size_px: tuple[int, int], quarter_turns: int = 0, reuse: bool = True
+        self,
+        engine: Engine,
+        *,
+        output: Format,
+        size_px: tuple[int, int],
+        quarter_turns: int = 0,
+        reuse: bool = True,
+        to_planes: ToPlanes | None = None,
     ) -> None:
-        self._engine, self._output = engine, output
+        self._engine, self._output, self._to_planes = engine, output, to_planes
         self._quarter_turns, self._reuse = quarter_turns, reuse
         self._streams = Streams(engine.device)
         self._turn = threading.Lock()
@@ -179,7 +188,11 @@ class StreamedUpscaler:
                 rgb = torch.rot90(rgb, -self._quarter_turns, dims=(2, 3))
             out = self._engine.redo(rgb) if exactly else self._engine.run(rgb)
             finite = are_finite(out)
-            codes = rgb_to_planes(out, chroma=output.chroma, bit_depth=output.bit_depth, color=output.color)
+            codes = (
+                rgb_to_planes(out, chroma=output.chroma, bit_depth=output.bit_depth, color=output.color)
+                if self._to_planes is None
+                else self._to_planes(out)
+            )
             narrow = [plane if output.bit_depth == 8 else plane.to(torch.uint16) for plane in codes]
             computed = self._streams.event()
             arriving, arrived = self._streams.download([*narrow, finite])

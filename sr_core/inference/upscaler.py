@@ -16,6 +16,7 @@ from torch import Tensor
 from sr_core.heap import keep_freed_memory
 from sr_core.inference.device import check_device, fingerprint, worker_count
 from sr_core.inference.engine import Engine
+from sr_core.inference.fused_planes import fuse_planes
 from sr_core.inference.numerics import settle_gpu_numerics
 from sr_core.inference.sequence import Format, Result, SequenceUpscaler, Step
 from sr_core.inference.streamed import Arrived, StreamedUpscaler
@@ -69,6 +70,7 @@ class FrameUpscaler:
                 size_px=plan.video.upright_size_px,
                 quarter_turns=quarter_turns,
                 reuse=reuse,
+                to_planes=fuse_planes(output, self._engine.device) if plan.execution.kernels == "fused" else None,
             )
             self.notes = streamed.notes
             """What was chosen on this machine; it does not touch the result."""

@@ -31,6 +31,8 @@ _COMPARED: dict[str, Callable[[Lanes, Lanes], Lanes]] = {
     "ge": np.greater_equal,
 }
 _COMPUTED: dict[str, Callable[..., Lanes]] = {
+    # The product of two fp32 numbers is exact in fp64
+    "fma.rn": lambda a, b, c: (a.astype(np.float64) * b + c).astype(np.float32),
     "add": np.add,
     "sub": np.subtract,
     "mul": np.multiply,
@@ -156,6 +158,10 @@ class _Block:
                 return torch.from_numpy(value.copy()).to(torch.float16).view(torch.uint16).numpy()
             case ["rn", "bf16"]:
                 return torch.from_numpy(value.copy()).to(torch.bfloat16).view(torch.uint16).numpy()
+            case ["rmi", "f32"]:
+                return np.floor(value)
+            case ["rzi", "u32"]:
+                return value.astype(np.uint32)
             case [kind]:
                 return value.astype(_TYPES[kind])
         raise AssertionError(f"a conversion that is not known: {operation}")
@@ -174,21 +180,23 @@ class _Block:
         return self._shared, addresses[:, None] + np.arange(size)
 
     def _move(self, name: str, operands: list[str], here: Lanes) -> None:
-        """Loads and stores, of one word or four."""
+        """Loads and stores, of one number or four."""
         if not here.any():
             return
         way, where = name.split(".")[:2]
+        kind = name.rsplit(".", 1)[1]
+        size = int(kind[1:]) // 8
         registers, place = operands if way == "ld" else operands[::-1]
         named = _listed(registers)
-        memory, places = self._words(where, self._addresses(place)[here], 4 * len(named))
+        memory, places = self._words(where, self._addresses(place)[here], size * len(named))
         for number, register in enumerate(named):
-            word = places[:, 4 * number : 4 * number + 4]
+            word = places[:, size * number : size * number + size]
             if way == "ld":
-                loaded = np.zeros(len(here), np.uint32)
-                loaded[here] = memory[word].view(np.uint32)[:, 0]
+                loaded = np.zeros(len(here), _TYPES[kind])
+                loaded[here] = memory[word].view(_TYPES[kind])[:, 0]
                 self._set(register, loaded, here)
             else:
-                memory[word] = self._value(register, "u32")[here, None].view(np.uint8)
+                memory[word] = self._value(register, "u32")[here, None].view(np.uint8)[:, :size]
 
     def _copy(self, name: str, operands: list[str], here: Lanes) -> None:
         """Copies past the registers come when they are waited for."""

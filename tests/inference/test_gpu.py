@@ -13,10 +13,12 @@ from torch import Tensor
 
 from sr_core.errors import GpuMemory
 from sr_core.inference import FrameUpscaler, choose_device
+from sr_core.inference.color import rgb_to_planes
 from sr_core.inference.cuda_graphs import CudaGraphs
 from sr_core.inference.device import fingerprint
 from sr_core.inference.precision import computes_bf16
 from sr_core.inference.engine import Engine
+from sr_core.inference.fused_planes import fuse_planes
 from sr_core.inference.numerics import settle_gpu_numerics
 from sr_core.inference.sequence import Format, SequenceUpscaler
 from sr_core.inference.streamed import Arrived, StreamedUpscaler
@@ -209,6 +211,32 @@ def test_frames_come_out_as_on_a_cpu_but_for_rounding() -> None:
     # Then no sample differs by more than a code
     for one, other in zip(arrived["cpu"], arrived["cuda"], strict=True):
         assert all(np.abs(a.astype(int) - b.astype(int)).max() <= 1 for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("form", [EIGHT, TEN, Format("444", 12, builders.color())], ids=["8", "10", "12"])
+def test_fused_kernels_make_the_planes_that_torch_makes(form: Format) -> None:
+    fused = fuse_planes(form, torch.device("cuda"))
+    assert fused is not None
+    rgb = picture().cuda()
+
+    expected = rgb_to_planes(rgb, chroma=form.chroma, bit_depth=form.bit_depth, color=form.color)
+
+    for one, other in zip(fused(rgb), expected, strict=True):
+        off = (one.to(torch.int32) - other.to(torch.int32)).abs()
+        assert int(off.max()) <= 1
+        assert float((off != 0).float().mean()) < 0.002
+
+
+def test_frames_by_fused_kernels_come_out_as_on_a_cpu_but_for_rounding() -> None:
+    spec, video = describe("compact-x2"), builders.video(width_px=WIDTH_PX, height_px=HEIGHT_PX)
+    arrived: list[list[tuple[Plane, ...]]] = []
+    for settings in (Settings(device="cpu", precision="fp32"), Settings(device="cuda", kernels="fused")):
+        upscaler = FrameUpscaler(make_plan(builders.request(settings), spec, video, tier="local"), None)
+        steps = [upscaler.step(Planes(HANDLED["yuv420p"], planes)) for planes in frames(3, EIGHT)]
+        arrived.append([upscaler.arrived(upscaler.upscale(step)).planes for step in steps])
+
+    for one, other in zip(*arrived, strict=True):
+        assert all(np.abs(a.astype(int) - b.astype(int)).max() <= 2 for a, b in zip(one, other, strict=True))
 
 
 def test_a_gpu_that_is_full_means_smaller_tiles_and_then_an_error_of_its_own() -> None:
