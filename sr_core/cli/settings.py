@@ -33,7 +33,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         "--kernels",
         choices=get_args(Kernels),
         default=defaults.kernels,
-        help="fused: on a GPU, a compact network by this package's own; other last bits, not tried on one (%(default)s)",
+        help="fused: a compact network on a GPU by kernels of this package; no GPU has run them yet (%(default)s)",
     )
     network.add_argument("--tile", type=int, metavar="PX", help="side of a tile in input pixels; whole frames if small")
     coding = parser.add_argument_group("encoding")
