@@ -10,6 +10,13 @@ from functools import cache
 import torch
 from torch import Tensor
 
+_REGISTERS_OF_A_THREAD, _PREFERRED_SHARED_PERCENT = 4, 9
+"""Attributes of functions: CU_FUNC_ATTRIBUTE_NUM_REGS and …_PREFERRED_SHARED_MEMORY_CARVEOUT of cuda.h."""
+_REGISTERS = 65536
+"""Of a processor, from compute capability 7.5 to 12.0 (CUDA C++ Programming Guide, "Compute Capabilities")."""
+_OWN_BYTES = 1024
+"""Of shared memory, which the system keeps for each block from 8.0 on."""
+
 
 class Kernel:
     """A kernel on the current device, which torch must have in use.
@@ -44,6 +51,20 @@ class Kernel:
         _check(driver.cuCtxSetCurrent(self._context))
         stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
         _check(driver.cuLaunchKernel(self._function, *grid, threads, 1, 1, shared_bytes, stream, places, None))
+
+    def divide_memory(self, *, threads: int, shared_bytes: int) -> None:
+        """Asks for so much shared memory as those blocks need that registers leave room for, and no more: the rest of a
+        processor's fast memory is first-level cache. Only a hint, on which no bit depends; refusals are passed over.
+
+        Args: as for a launch.
+        """
+        registers = ctypes.c_int()
+        if _driver().cuFuncGetAttribute(ctypes.byref(registers), _REGISTERS_OF_A_THREAD, self._function):
+            return
+        blocks = _REGISTERS // (registers.value * threads)
+        there = torch.cuda.get_device_properties().shared_memory_per_multiprocessor
+        percent = min(100, -(-100 * blocks * (shared_bytes + _OWN_BYTES) // there))
+        _driver().cuFuncSetAttribute(self._function, _PREFERRED_SHARED_PERCENT, percent)
 
 
 def load(binary: bytes, names: Sequence[str]) -> dict[str, Kernel]:

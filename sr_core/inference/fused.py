@@ -190,10 +190,13 @@ def fuse(network: nn.Module, precision: Precision, device: torch.device) -> nn.M
 
 
 def _built(layers: list[Layer], *, capability: Capability) -> Mapping[str, Launch]:
-    return ready(source(layers), [layer.name for layer in layers], capability)
+    kernels = ready(source(layers), [layer.name for layer in layers], capability)
+    for layer in layers:
+        kernels[layer.name].divide_memory(threads=THREADS, shared_bytes=layer.shared_bytes)
+    return kernels
 
 
-def ready(source: str, names: list[str], capability: Capability) -> Mapping[str, Launch]:
+def ready(source: str, names: list[str], capability: Capability) -> dict[str, cuda_driver.Kernel]:
     """Compiles kernels for the GPU in use and loads them. Raises InputError when they cannot be compiled."""
     try:
         binary = nvrtc.compile_cuda(source, architecture="sm_{}{}".format(*capability))

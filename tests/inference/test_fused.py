@@ -164,6 +164,7 @@ class Driver:
     def __init__(self, kernels: Mapping[str, Emulated]) -> None:
         self.kernels, self.names = kernels, list(kernels)
         self.streams: list[int | None] = []
+        self.registers, self.percents = 168, list[int]()
 
     def cuModuleLoadData(self, module: Any, binary: bytes) -> int:  # noqa: N802 - the library's name
         module._obj.value = len(binary)
@@ -194,6 +195,16 @@ class Driver:
         kernel.run([*addresses, *sizes], grid=grid, threads=threads, shared_bytes=shared_bytes)
         return 0
 
+    def cuFuncGetAttribute(self, value: Any, attribute: int, _function: ctypes.c_void_p) -> int:  # noqa: N802
+        assert attribute == 4
+        value._obj.value = self.registers
+        return 0
+
+    def cuFuncSetAttribute(self, _function: ctypes.c_void_p, attribute: int, value: int) -> int:  # noqa: N802
+        assert attribute == 9
+        self.percents.append(value)
+        return 1  # of a hint that is not taken nothing depends
+
     def cuGetErrorString(self, _result: int, message: Any) -> int:  # noqa: N802
         message._obj.value = b"named symbol not found"
         return 0
@@ -203,12 +214,17 @@ class Stream:
     cuda_stream = 1234
 
 
+class H100:
+    shared_memory_per_multiprocessor = 228 * 1024
+
+
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> Driver:
     stand_in = Driver(built([Layer("fp16", *each, 2) for each in ((16, 32), (32, 16), (32, 32))]))
     monkeypatch.setattr("sr_core.inference.cuda_driver._driver", lambda: stand_in)
     monkeypatch.setattr("torch.cuda.synchronize", lambda: None)
     monkeypatch.setattr("torch.cuda.current_stream", Stream)
+    monkeypatch.setattr("torch.cuda.get_device_properties", H100)
     return stand_in
 
 
@@ -223,6 +239,18 @@ def test_kernels_are_compiled_for_the_gpu_and_launched_by_the_driver(
 
     assert torch.equal(made(picture()), fused(network())(picture()))
     assert set(driver.streams) == {1234}
+
+
+@needs_compiler
+@pytest.mark.parametrize(("registers", "percent"), [(168, 62), (80, 100)], ids=["three blocks", "six"])
+def test_what_shared_memory_is_not_needed_for_is_left_to_the_cache(
+    driver: Driver, registers: int, percent: int
+) -> None:
+    driver.registers = registers
+
+    cuda_driver.load(b"ELF", ["layer_32_32"])["layer_32_32"].divide_memory(threads=128, shared_bytes=46656)
+
+    assert driver.percents == [percent]
 
 
 @needs_compiler
