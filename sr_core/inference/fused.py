@@ -1,8 +1,8 @@
 """A compact network whose layers are one kernel each: convolution, bias and activation at once, in half precision.
 
 torch runs the three one after another, each reading and writing all features. Sums, bias and activation are in fp32
-here and rounded once, so that the bits are not those of torch's layers: which of the two computes a job is planned, and
-stands in the fingerprint. See docs/decisions/0705.
+here and rounded once; the last layer's are not, and its kernel makes the picture of them. So the bits are not those of
+torch's layers: which of the two computes a job is planned, and stands in the fingerprint. See docs/decisions/0705.
 """
 
 import copy
@@ -28,7 +28,7 @@ from sr_core.inference.layer_kernels import (
     source,
     source_digest,
 )
-from sr_core.models.compact import Compact, shuffled_onto
+from sr_core.models.compact import Compact
 from sr_core.types import Precision
 
 _CHECKED_PX = (37, 53)
@@ -60,12 +60,21 @@ class _Ready(NamedTuple):
     bias: Tensor
     slope: Tensor
 
-    def __call__(self, features: Tensor) -> Tensor:
+    def features(self, before: Tensor) -> Tensor:
         """(N, H, W, inputs) to (N, H, W, outputs), both contiguous."""
-        count, height, width, _ = features.shape
-        result = torch.empty((count, height, width, self.layer.outputs), dtype=features.dtype, device=features.device)
+        return self._result(before, self.slope, (*before.shape[:3], self.layer.outputs), before.dtype)
+
+    def enlarged(self, before: Tensor, picture: Tensor) -> Tensor:
+        """(N, H, W, inputs), and float32 (N, H, W, 3), to float32 (N, 3, H·scale, W·scale): of the last layer."""
+        count, height, width, channels = picture.shape
+        size = (count, channels, height * self.layer.scale, width * self.layer.scale)
+        return self._result(before, picture, size, torch.float32)
+
+    def _result(self, before: Tensor, other: Tensor, size: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        count, height, width, _ = before.shape
+        result = torch.empty(size, dtype=dtype, device=before.device)
         self.launch(
-            (features, self.weights, self.bias, self.slope, result, height, width),
+            (before, self.weights, self.bias, other, result, height, width),
             grid=self.layer.grid(count, height, width),
             threads=THREADS,
             shared_bytes=self.layer.shared_bytes,
@@ -99,6 +108,7 @@ class FusedCompact(nn.Module):
                 f"fused layers have at most {MOST_CHANNELS} channels, and this network has {largest}; {INSTEAD}"
             )
         kinds = [Layer(precision, padded(conv.in_channels), padded(conv.out_channels), rows) for conv, _ in found]
+        kinds[-1] = kinds[-1]._replace(scale=self.scale)
         kernels = build(sorted(set(kinds)))
         self._layers = [
             _Ready(
@@ -112,13 +122,14 @@ class FusedCompact(nn.Module):
         ]
 
     def forward(self, x: Tensor) -> Tensor:
-        count, channels, height, width = x.shape
+        picture = x.float().permute(0, 2, 3, 1).contiguous()
+        count, height, width, channels = picture.shape
         features = torch.zeros((count, height, width, padded(channels)), dtype=self._dtype, device=x.device)
-        features[..., :channels] = x.permute(0, 2, 3, 1)
-        for layer in self._layers:
-            features = layer(features)
-        out = features[..., : channels * self.scale**2].permute(0, 3, 1, 2)
-        return shuffled_onto(x, out, self.scale)
+        features[..., :channels] = picture
+        *layers, last = self._layers
+        for layer in layers:
+            features = layer.features(features)
+        return last.enlarged(features, picture)
 
 
 def _convolutions(network: Compact) -> list[tuple[nn.Conv2d, Tensor]]:

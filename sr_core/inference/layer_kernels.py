@@ -37,10 +37,12 @@ class Layer(NamedTuple):
     """The same of its result."""
     rows: int
     """Of a tile, for each of its four warps."""
+    scale: int = 0
+    """Of the picture that the last layer makes of its outputs; 0 for layers that give features."""
 
     @property
     def name(self) -> str:
-        return f"layer_{self.inputs}_{self.outputs}"
+        return f"last_layer_{self.inputs}_x{self.scale}" if self.scale else f"layer_{self.inputs}_{self.outputs}"
 
     @property
     def shared_bytes(self) -> int:
@@ -79,15 +81,23 @@ def source(layers: list[Layer], *, instructions: str | None = None) -> str:
         layers: of one precision.
         instructions: what stands for gpu.cuh.
     """
-    kernels = (
-        f'extern "C" __global__ void __launch_bounds__(THREADS) {layer.name}(const uint4* __restrict__ features, '
-        "const uint4* __restrict__ weights, const float* __restrict__ bias, const float* __restrict__ slope, "
-        "uint4* __restrict__ result, int height, int width) {\n"
-        f"    layer<{'true' if layer.precision == 'bf16' else 'false'}, {layer.inputs}, {layer.outputs}, {layer.rows}>"
-        "(features, weights, bias, slope, result, height, width);\n}\n"
-        for layer in layers
-    )
+    kernels = map(_wrapper, layers)
     return "\n".join([instructions or read_kernel_source("gpu.cuh"), read_kernel_source("layer.cu"), *kernels])
+
+
+def _wrapper(layer: Layer) -> str:
+    """The kernel of that name, which calls its template."""
+    template, third, last, result = (
+        ("last_layer", layer.scale, "picture", "float") if layer.scale else ("layer", layer.outputs, "slope", "uint4")
+    )
+    is_bf16 = "true" if layer.precision == "bf16" else "false"
+    return (
+        f'extern "C" __global__ void __launch_bounds__(THREADS) {layer.name}(const uint4* __restrict__ features, '
+        f"const uint4* __restrict__ weights, const float* __restrict__ bias, const float* __restrict__ {last}, "
+        f"{result}* __restrict__ result, int height, int width) {{\n"
+        f"    {template}<{is_bf16}, {layer.inputs}, {third}, {layer.rows}>"
+        f"(features, weights, bias, {last}, result, height, width);\n}}\n"
+    )
 
 
 def source_digest() -> str:

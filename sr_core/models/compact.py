@@ -78,7 +78,7 @@ class Compact(nn.Module):
             out = layer(out)
         if torch.is_grad_enabled():
             return F.interpolate(x, scale_factor=self.scale, mode="nearest") + F.pixel_shuffle(out, self.scale)
-        return shuffled_onto(x, out, self.scale)
+        return _shuffled_onto(x, out, self.scale)
 
     def inside(self, x: Tensor, margins: Margins) -> Tensor:
         """What `forward` gives inside of `margins`, but each layer computes only what the layers after it look at.
@@ -99,7 +99,7 @@ class Compact(nn.Module):
                 out = out if after is None else out[after]
             else:
                 out = layer(out)
-        return shuffled_onto(margins.removed_from(x), out, self.scale)
+        return _shuffled_onto(margins.removed_from(x), out, self.scale)
 
 
 class _Cut(NamedTuple):
@@ -135,7 +135,7 @@ def _cuts(margins: Margins, conv_count: int) -> tuple[_Cut, ...]:
     return tuple(cuts)
 
 
-def shuffled_onto(x: Tensor, out: Tensor, scale: int) -> Tensor:
+def _shuffled_onto(x: Tensor, out: Tensor, scale: int) -> Tensor:
     """The nearest-neighbour enlargement of `x` plus the pixel shuffle of `out`, in one pass that writes planar pixels.
 
     Equal to the last bit to doing the three one after another, in less than half of their time (bench/README.md).

@@ -26,6 +26,9 @@
 struct uint4 {
     unsigned x, y, z, w;
 };
+struct float2 {
+    float x, y;
+};
 struct Index {
     unsigned x, y, z;
 };

@@ -13,6 +13,8 @@ from sr_core.inference.layer_kernels import DTYPES, THREADS, HalfPrecision, Laye
 
 ROUNDING: dict[HalfPrecision, float] = {"fp16": 2**-11, "bf16": 2**-8}
 """Of one number, relative to it: half a unit in the last place."""
+_BESIDE = 4096
+"""Numbers before and after a result, which no kernel may touch."""
 
 
 @cache
@@ -45,9 +47,9 @@ class Given:
     def computed_by(self, kernel: Launch) -> Tensor:
         """Fails if the kernel leaves a number unwritten, or writes beside them."""
         count, height, width, _ = self.features.shape
-        size, beside = count * height * width * self.layer.outputs, 4096
-        memory = torch.full((size + 2 * beside,), float("nan"), dtype=DTYPES[self.layer.precision])
-        result = memory[beside:-beside].view(count, height, width, self.layer.outputs)
+        size = count * height * width * self.layer.outputs
+        memory = torch.full((size + 2 * _BESIDE,), float("nan"), dtype=DTYPES[self.layer.precision])
+        result = memory[_BESIDE:-_BESIDE].view(count, height, width, self.layer.outputs)
         weights = packed_weights(self.weight, self.layer)
         kernel(
             (self.features, weights, self.bias, self.slope, result, height, width),
@@ -55,8 +57,8 @@ class Given:
             threads=THREADS,
             shared_bytes=self.layer.shared_bytes,
         )
-        assert bool(memory[:beside].isnan().all())
-        assert bool(memory[-beside:].isnan().all())
+        assert bool(memory[:_BESIDE].isnan().all())
+        assert bool(memory[-_BESIDE:].isnan().all())
         return result.float()
 
     def expected(self) -> Tensor:
@@ -68,3 +70,45 @@ class Given:
     def is_right(self, result: Tensor) -> bool:
         expected, rounding = self.expected(), ROUNDING[self.layer.precision]
         return torch.allclose(result.double(), expected, rtol=1.01 * rounding, atol=2e-5)
+
+
+class GivenLast(Given):
+    """A last layer, and the float picture (N, H, W, 3) that its result lies on."""
+
+    def __init__(self, layer: Layer, count: int, height: int, width: int) -> None:
+        super().__init__(layer, count, height, width)
+        self.picture = torch.rand((count, height, width, 3), generator=torch.Generator().manual_seed(4))
+
+    def computed_by(self, kernel: Launch) -> Tensor:
+        """float32 (N, 3, H·scale, W·scale)."""
+        count, height, width, _ = self.features.shape
+        channels, scale = 3 * self.layer.scale**2, self.layer.scale
+        memory = torch.full((count * channels * height * width + 2 * _BESIDE,), float("nan"))
+        kernel(
+            (
+                self.features,
+                packed_weights(self.weight[:channels], self.layer),
+                self.bias,
+                self.picture,
+                memory[_BESIDE:-_BESIDE],
+                height,
+                width,
+            ),
+            grid=self.layer.grid(count, height, width),
+            threads=THREADS,
+            shared_bytes=self.layer.shared_bytes,
+        )
+        assert bool(memory[:_BESIDE].isnan().all())
+        assert bool(memory[-_BESIDE:].isnan().all())
+        return memory[_BESIDE:-_BESIDE].view(count, 3, height * scale, width * scale)
+
+    def expected(self) -> Tensor:
+        """By torch, in fp64."""
+        channels, scale = 3 * self.layer.scale**2, self.layer.scale
+        pictures = self.features.double().permute(0, 3, 1, 2)
+        weight, bias = self.weight[:channels].double(), self.bias[:channels].double()
+        under = F.interpolate(self.picture.double().permute(0, 3, 1, 2), scale_factor=scale, mode="nearest")
+        return under + F.pixel_shuffle(F.conv2d(pictures, weight, bias, padding=1), scale)
+
+    def is_right(self, result: Tensor) -> bool:
+        return torch.allclose(result.double(), self.expected(), rtol=1e-6, atol=2e-5)

@@ -5,10 +5,10 @@ import re
 import pytest
 from torch import Tensor
 
-from sr_core.inference.layer_kernels import THREADS, Capability, HalfPrecision, Layer, rows_for, source
+from sr_core.inference.layer_kernels import THREADS, Capability, HalfPrecision, Layer, padded, rows_for, source
 from sr_core.inference.nvrtc import compile_and_log, compile_cuda
 from tests.inference import ptx
-from tests.inference.layers import Given, needs_nvrtc
+from tests.inference.layers import Given, GivenLast, needs_nvrtc
 from tests.inference.ptx_program import Program
 
 REGISTERS = 65536
@@ -35,7 +35,8 @@ class Interpreted:
 
 def layers(precision: HalfPrecision, capability: Capability) -> list[Layer]:
     """Of the usual network, the largest there are."""
-    return [Layer(precision, *each, rows_for(capability)) for each in ((16, 64), (64, 64), (64, 48))]
+    rows = rows_for(capability)
+    return [Layer(precision, 16, 64, rows), Layer(precision, 64, 64, rows), Layer(precision, 64, 48, rows, scale=4)]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_all_products_are_the_tensor_cores(
     assert ("cp.async" in text) == (capability >= (8, 0))
 
 
-@pytest.mark.parametrize("channels", [(16, 64), (64, 64), (64, 48), (48, 48), (32, 32), (32, 16)])
+@pytest.mark.parametrize("channels", [(16, 64), (64, 64), (48, 48), (32, 32)])
 @pytest.mark.parametrize(
     ("capability", "precision"),
     [((7, 5), "fp16"), ((8, 6), "bf16"), ((9, 0), "fp16")],
@@ -92,6 +93,15 @@ def test_compiled_code_gives_torchs_convolution_bias_and_activation(
 ) -> None:
     layer = Layer(precision, *channels, rows_for(capability))
     given = Given(layer, 1, 9, 17)
+
+    assert given.is_right(given.computed_by(Interpreted(layer, capability)))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("capability", [(7, 5), (9, 0)], ids=["T4", "H100"])
+def test_compiled_code_of_the_last_layer_gives_the_enlarged_picture(capability: Capability, scale: int) -> None:
+    layer = Layer("fp16", 32, padded(3 * scale * scale), rows_for(capability), scale)
+    given = GivenLast(layer, 2, 9, 17)
 
     assert given.is_right(given.computed_by(Interpreted(layer, capability)))
 

@@ -220,7 +220,8 @@ class H100:
 
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> Driver:
-    stand_in = Driver(built([Layer("fp16", *each, 2) for each in ((16, 32), (32, 16), (32, 32))]))
+    kinds = [Layer("fp16", 16, 32, 2), Layer("fp16", 32, 32, 2), Layer("fp16", 32, 16, 2, scale=2)]
+    stand_in = Driver(built(kinds))
     monkeypatch.setattr("sr_core.inference.cuda_driver._driver", lambda: stand_in)
     monkeypatch.setattr("torch.cuda.synchronize", lambda: None)
     monkeypatch.setattr("torch.cuda.current_stream", Stream)

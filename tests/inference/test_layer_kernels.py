@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from sr_core.inference.layer_kernels import HalfPrecision, Layer, rows_for
+from sr_core.inference.layer_kernels import HalfPrecision, Layer, padded, rows_for
 from tests.inference.emulated import built, needs_compiler
-from tests.inference.layers import Given
+from tests.inference.layers import Given, GivenLast
 
 CHANNELS = ((16, 64), (64, 64), (64, 48), (48, 48), (48, 16), (32, 32), (16, 16))
 SMALL = Layer("fp16", 16, 16, 2)
@@ -27,6 +27,19 @@ def test_a_layer_is_torchs_convolution_bias_and_activation_rounded_once(
     given = Given(Layer(precision, *channels, rows), 1, 9, 17)
 
     assert given.is_right(computed(given))
+
+
+@pytest.mark.parametrize("rows", [2, 4])
+@pytest.mark.parametrize(("inputs", "scale"), [(64, 4), (48, 2), (32, 3), (16, 1)])
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_the_last_layer_gives_the_enlarged_picture_unrounded(
+    precision: HalfPrecision, inputs: int, scale: int, rows: int
+) -> None:
+    given = GivenLast(Layer(precision, inputs, padded(3 * scale * scale), rows, scale), 2, 9, 19)
+
+    kernel = built([given.layer])[given.layer.name]
+
+    assert given.is_right(given.computed_by(kernel))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +70,7 @@ def test_the_bits_depend_neither_on_the_tiles_nor_on_what_is_around_or_on_the_or
     "piece",
     [
         "    wait_for_copies();\n",
-        "    __syncthreads();\n\n    float sums",
+        "    __syncthreads();\n\n    // Of the sixteen",
         "    __syncthreads();  // until every warp has seen",
         "    __syncwarp();\n",
     ],

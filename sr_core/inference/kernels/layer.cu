@@ -1,5 +1,6 @@
 // One layer of a compact network: a 3×3 convolution of half-precision features with zeros beyond the picture, its bias,
-// and an activation with a slope for each channel. Sums are in fp32 and rounded once, at the end.
+// and an activation with a slope for each channel; or, after the last convolution, the pixel shuffle and the picture
+// beneath. Sums are in fp32 and rounded once, at the end, if at all.
 //
 // It is a matrix product over the pixels (implicit GEMM). A block takes a tile of 16 columns and some rows, brings it with
 // the pixels around it into shared memory, once, and reads it from there nine times, each time shifted: to ldmatrix a
@@ -68,34 +69,26 @@ __device__ __forceinline__ void fetch(const uint4* __restrict__ picture, int hei
     wait_for_copies();
 }
 
-// Arguments:
-//   features   half (N, height, width, IN)
-//   weights    in the order of packed_weights() in fused.py, with one step of anything at the end
-//   bias, slope  float (OUT)
-//   result     half (N, height, width, OUT)
-// Blocks: (tiles beside one another, tiles below one another, N) of THREADS.
+// What is the same of every layer: `sums` of a thread, for its lanes' pixels and channels as the tensor cores give them.
+// Returns when this warp has its own; others may still look at the tile.
 template <bool BF16, int IN, int OUT, int ROWS>
-__device__ __forceinline__ void layer(const uint4* __restrict__ features, const uint4* __restrict__ weights,
-                                      const float* __restrict__ bias, const float* __restrict__ slope,
-                                      uint4* __restrict__ result, int height, int width) {
+__device__ __forceinline__ void sum_up(const uint4* __restrict__ features, const uint4* __restrict__ weights,
+                                       int height, int width, float (&sums)[ROWS][OUT / 8][4]) {
     using Sizes = Tile<IN, OUT, ROWS>;
     constexpr int STEPS = IN / STEP, PAIRS = OUT / 16;  // pairs of the eights of channels that one multiplication gives
-    constexpr int PARTS = OUT / 8;
     static_assert(IN % STEP == 0 && OUT % 16 == 0, "channels come by sixteens");
-
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    const int top = blockIdx.y * Sizes::HEIGHT, left = blockIdx.x * COLUMNS;
-    const size_t picture_px = static_cast<size_t>(height) * width;
 
     const uint4* of_lane = weights + lane;
     uint4 next[PAIRS];
 #pragma unroll
     for (int pair = 0; pair < PAIRS; ++pair) next[pair] = load_constant(of_lane + pair * 32);
 
-    fetch<IN, OUT, ROWS>(features + blockIdx.z * picture_px * (IN / 8), height, width, top, left);
+    const size_t pictures_before = static_cast<size_t>(blockIdx.z) * height * width;
+    fetch<IN, OUT, ROWS>(features + pictures_before * (IN / 8), height, width, blockIdx.y * Sizes::HEIGHT,
+                         blockIdx.x * COLUMNS);
     __syncthreads();
 
-    float sums[ROWS][2 * PAIRS][4] = {};
     // Of the sixteen pixels in a row, each lane names one half of one, as ldmatrix wants it.
     const unsigned first = shared_address(shared_memory()) +
                            (warp * ROWS * Sizes::SEEN_COLUMNS + lane % 16) * pixel_bytes(IN) + lane / 16 * 16;
@@ -123,6 +116,22 @@ __device__ __forceinline__ void layer(const uint4* __restrict__ features, const 
             }
         }
     }
+}
+
+// A layer from features to features. Arguments:
+//   features   half (N, height, width, IN)
+//   weights    in the order of packed_weights() in layer_kernels.py, with one step of anything at the end
+//   bias, slope  float (OUT)
+//   result     half (N, height, width, OUT)
+// Blocks: (tiles beside one another, tiles below one another, N) of THREADS.
+template <bool BF16, int IN, int OUT, int ROWS>
+__device__ __forceinline__ void layer(const uint4* __restrict__ features, const uint4* __restrict__ weights,
+                                      const float* __restrict__ bias, const float* __restrict__ slope,
+                                      uint4* __restrict__ result, int height, int width) {
+    constexpr int PARTS = OUT / 8;
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    float sums[ROWS][OUT / 8][4] = {};
+    sum_up<BF16, IN, OUT, ROWS>(features, weights, height, width, sums);
 
     __syncthreads();  // until every warp has seen what it needs of the tile
     char* const out = reinterpret_cast<char*>(shared_memory()) + warp * ROWS * COLUMNS * pixel_bytes(OUT);
@@ -141,7 +150,8 @@ __device__ __forceinline__ void layer(const uint4* __restrict__ features, const 
         }
     }
     __syncwarp();
-    uint4* const picture = result + blockIdx.z * picture_px * PARTS;
+    const int top = blockIdx.y * ROWS * WARPS, left = blockIdx.x * COLUMNS;
+    uint4* const picture = result + static_cast<size_t>(blockIdx.z) * height * width * PARTS;
 #pragma unroll
     for (int copy = 0; copy < ROWS * COLUMNS * PARTS / 32; ++copy) {
         const int index = copy * 32 + lane;
@@ -150,6 +160,49 @@ __device__ __forceinline__ void layer(const uint4* __restrict__ features, const 
         if (y < height && x < width) {
             picture[(static_cast<size_t>(y) * width + x) * PARTS + part] =
                 *reinterpret_cast<const uint4*>(out + pixel * pixel_bytes(OUT) + part * 16);
+        }
+    }
+}
+
+// The last layer, from features to the enlarged picture: its sums become pixels of it (pixel shuffle), onto the given
+// picture, enlarged by repetition. Arguments as above, but for:
+//   picture    float (N, height, width, 3)
+//   enlarged   float (N, 3, height · SCALE, width · SCALE)
+// The eight pixels and two channels that a warp's lanes hold at once lie beside one another there.
+template <bool BF16, int IN, int SCALE, int ROWS>
+__device__ __forceinline__ void last_layer(const uint4* __restrict__ features, const uint4* __restrict__ weights,
+                                           const float* __restrict__ bias, const float* __restrict__ picture,
+                                           float* __restrict__ enlarged, int height, int width) {
+    constexpr int CHANNELS = 3 * SCALE * SCALE, OUT = (CHANNELS + 15) / 16 * 16;
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    float sums[ROWS][OUT / 8][4] = {};
+    sum_up<BF16, IN, OUT, ROWS>(features, weights, height, width, sums);
+
+    const int top = (blockIdx.y * WARPS + warp) * ROWS, left = blockIdx.x * COLUMNS;
+    const size_t pixels_before = static_cast<size_t>(blockIdx.z) * height * width;
+    float* const out = enlarged + pixels_before * CHANNELS;
+#pragma unroll
+    for (int half = 0; half < 2 * ROWS; ++half) {
+        const int y = top + half / 2, x = left + half % 2 * 8 + lane / 4;
+        if (y < height && x < width) {
+            const float* const under = picture + (pixels_before + static_cast<size_t>(y) * width + x) * 3;
+#pragma unroll
+            for (int each = 0; each < OUT / 4; ++each) {
+                const int channel = each / 2 * 8 + lane % 4 * 2 + each % 2;
+                if (channel < CHANNELS && (SCALE % 2 || each % 2 == 0)) {
+                    const int color = channel / (SCALE * SCALE), down = channel / SCALE % SCALE, right = channel % SCALE;
+                    const size_t line = (static_cast<size_t>(color) * height + y) * SCALE + down;
+                    float* const to = out + (line * width + x) * SCALE + right;
+                    const float* const sum = sums[half / 2][each / 2] + half % 2 * 2 + each % 2;
+                    const float value = sum[0] + bias[channel] + under[color];
+                    if constexpr (SCALE % 2) {
+                        *to = value;
+                    } else {  // the next channel is the pixel beside it
+                        const float beside = sum[1] + bias[channel + 1] + under[color];
+                        *reinterpret_cast<float2*>(to) = float2{value, beside};
+                    }
+                }
+            }
         }
     }
 }
