@@ -34,6 +34,9 @@ MAX_SIDE_PX = 16384
 """Of the output: what H.264 and HEVC level limits and their decoders can hold at most."""
 _WHOLE_FRAME_PX = 1280 * 720
 """Larger inputs are tiled unless told otherwise, so that memory stays bounded whatever the source's size."""
+_FUSED_WHOLE_FRAME_PX = 1920 * 1200
+"""The same for fused kernels, which hold the features of two layers at once and nothing else of their size: with the
+enlarged pictures in flight, some 3 GB at ×4."""
 _TILE_PX = 640
 _WITHOUT_BF16: tuple[Tier, ...] = ("standard", "memory")
 """Their GPU, a T4, emulates it, which is many times slower than fp16."""
@@ -158,7 +161,8 @@ def _execution(settings: Settings, model: ModelSpec, video: VideoInfo, tier: Tie
     if settings.kernels == "fused":
         _check_fused(model, device, precision)
     tile_px = settings.tile_px
-    if tile_px is None and video.width_px * video.height_px > _WHOLE_FRAME_PX:
+    largest_px = _FUSED_WHOLE_FRAME_PX if settings.kernels == "fused" else _WHOLE_FRAME_PX
+    if tile_px is None and video.width_px * video.height_px > largest_px:
         tile_px = _TILE_PX
     return Execution(
         device=device,

@@ -131,6 +131,18 @@ def test_large_frames_are_tiled_and_small_ones_are_not() -> None:
     assert large.execution.halo_px == builders.model().radius_px
 
 
+def test_fused_kernels_take_full_hd_whole() -> None:
+    request = builders.request(Settings(device="cuda", kernels="fused"))
+
+    whole, larger = (
+        make_plan(request, builders.model(), builders.video(width_px=width, height_px=height)).execution
+        for width, height in ((1920, 1080), (2560, 1440))
+    )
+
+    assert whole.tile_px is None
+    assert larger.tile_px is not None
+
+
 def test_bf16_is_refused_where_the_gpu_would_emulate_it() -> None:
     request = builders.request(Settings(precision="bf16"))
 

@@ -102,7 +102,7 @@ def test_an_engine_gives_the_same_bits_in_tiles_and_computes_in_fp32_what_overfl
 
 @needs_compiler
 def test_kernels_that_are_wrong_on_a_device_are_found_out_before_they_are_used() -> None:
-    made = network()
+    made = network(16)
     check_fused(fused(made), made, "fp16", CPU)
 
     # Given a kernel that looks at the wrong neighbours
