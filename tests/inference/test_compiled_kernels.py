@@ -3,10 +3,15 @@
 import re
 
 import pytest
+import torch
 from torch import Tensor
 
+from sr_core.inference.fused import FusedCompact
 from sr_core.inference.layer_kernels import THREADS, Capability, HalfPrecision, Layer, padded, rows_for, source
 from sr_core.inference.nvrtc import compile_and_log, compile_cuda
+from sr_core.models.catalogue import describe_shipped
+from sr_core.models.compact import Compact
+from sr_core.models.loading import load
 from tests.inference import ptx
 from tests.inference.layers import Given, GivenLast, needs_nvrtc
 from tests.inference.ptx_program import Program
@@ -104,6 +109,21 @@ def test_compiled_code_of_the_last_layer_gives_the_enlarged_picture(capability: 
     given = GivenLast(layer, 2, 9, 17)
 
     assert given.is_right(given.computed_by(Interpreted(layer, capability)))
+
+
+@torch.inference_mode()
+def test_a_network_by_compiled_code_is_the_network_but_for_rounding() -> None:
+    # Given a network that ships, with its own weights, and a T4
+    network = load(describe_shipped("compact-x2"))
+    assert isinstance(network, Compact)
+    picture = torch.rand((1, 3, 11, 18), generator=torch.Generator().manual_seed(6))
+
+    def build(kinds: list[Layer]) -> dict[str, Interpreted]:
+        return {each.name: Interpreted(each, (7, 5)) for each in kinds}
+
+    fused = FusedCompact(network, "fp16", rows=rows_for((7, 5)), device=torch.device("cpu"), build=build)
+
+    assert float((fused(picture) - network(picture)).abs().max()) < 2e-3
 
 
 @pytest.mark.parametrize("capability", [(7, 5), (8, 0)], ids=["T4", "A100"])
