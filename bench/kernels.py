@@ -19,7 +19,6 @@ from sr_core.errors import InputError
 from sr_core.inference.color import rgb_to_planes
 from sr_core.inference.cuda_driver import load
 from sr_core.inference.device import check_device
-from sr_core.inference.precision import computes_bf16
 from sr_core.inference.fused_planes import fuse_planes
 from sr_core.inference.layer_kernels import (
     DTYPES,
@@ -33,6 +32,7 @@ from sr_core.inference.layer_kernels import (
 )
 from sr_core.inference.numerics import settle_gpu_numerics
 from sr_core.inference.nvrtc import compile_cuda
+from sr_core.inference.precision import computes_bf16
 from sr_core.inference.sequence import Format
 from sr_core.models.compact import Compact
 from sr_core.types import ColorInfo, Execution

@@ -16,10 +16,10 @@ from sr_core.inference import FrameUpscaler, choose_device
 from sr_core.inference.color import rgb_to_planes
 from sr_core.inference.cuda_graphs import CudaGraphs
 from sr_core.inference.device import fingerprint
-from sr_core.inference.precision import computes_bf16
 from sr_core.inference.engine import Engine
 from sr_core.inference.fused_planes import fuse_planes
 from sr_core.inference.numerics import settle_gpu_numerics
+from sr_core.inference.precision import computes_bf16
 from sr_core.inference.sequence import Format, SequenceUpscaler
 from sr_core.inference.streamed import Arrived, StreamedUpscaler
 from sr_core.models.compact import Compact
