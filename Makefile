@@ -1,7 +1,7 @@
 # `make` alone lists what there is. Every target sets up what it needs, once, in .venv.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run video zoo basicsr test check lint synth deploy images cloud-demo chaos fuzz conformance bench constraints clean evaluate
+.PHONY: help run video zoo basicsr test check lint synth deploy images cloud-demo chaos kernels fuzz conformance bench constraints clean evaluate
 
 PYTHON ?= python3
 VENV   := .venv
@@ -80,6 +80,10 @@ $(LOCAL_ASSEMBLY): app.py cdk.json config/trial.yaml $(wildcard stacks/*.py stac
 
 chaos: $(VENV)/.dev ## the long tests: killed at random moments; a hundred schedules of faults in the deployed pipeline
 	SR_CHAOS=1 $(BIN)/python -m pytest tests/pipeline/test_kill.py tests/localcloud/test_schedules.py $(PYTEST)
+
+kernels: $(VENV)/.dev ## what the kernels for GPUs are compiled to, interpreted without one (installs NVRTC, 90 MB)
+	@$(INSTALL) nvidia-cuda-nvrtc
+	$(BIN)/python -m pytest tests/inference/test_compiled_kernels.py tests/inference/test_fused_planes.py tests/inference/test_nvrtc.py $(PYTEST)
 
 fuzz: $(VENV)/.dev ## five hundred spoilt files: each ends in a result, or in one line about it
 	$(BIN)/python -m tests.hostile.fuzz $(ARGS)
