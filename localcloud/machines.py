@@ -49,7 +49,7 @@ class Machine:
         self.free_vcpus = vcpus_of(environment.instance_type)
         self.folder = folder / self.id
         self.folder.mkdir(parents=True)
-        self.metadata = MetadataService(self.id, environment.instance_type)
+        self.metadata = MetadataService(self.id, environment.instance_type, is_spot=environment.is_spot)
         self.is_gone = False
         self.is_noticed = False
         self._on_end: list[Callable[[], None]] = []

@@ -1,4 +1,4 @@
-"""The instance metadata service of one machine: IMDSv2, with the Spot notice at its usual place.
+"""The instance metadata service of one machine: IMDSv2, with its type, its market and the Spot notice in their places.
 
 ``PUT /latest/api/token`` gives a token; ``GET /latest/meta-data/spot/instance-action`` with it is 404 until the machine
 is noticed, as on EC2 (User Guide, "Spot Instance interruption notices"). Without a token everything is 401.
@@ -20,10 +20,11 @@ MOST_TOKEN_SECONDS = 21_600
 class MetadataService:
     """Serves one machine on a loopback port, until it is closed."""
 
-    def __init__(self, instance_id: str, instance_type: str) -> None:
+    def __init__(self, instance_id: str, instance_type: str, *, is_spot: bool = True) -> None:
         self.values = {
             "/latest/meta-data/instance-id": instance_id,
             "/latest/meta-data/instance-type": instance_type,
+            "/latest/meta-data/instance-life-cycle": "spot" if is_spot else "on-demand",
         }
         """What is answered, by path."""
         self.tokens: set[str] = set()

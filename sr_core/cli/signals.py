@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from sr_core.cli.spot_notice import MetadataService, watch_for_notice
+from sr_core.cli.spot_notice import watch_for_notice
 from sr_core.contract import ENV_BATCH_JOB_ID
 from sr_core.errors import Interrupted
 from sr_core.interruption import PUT_AWAY_SECONDS, Interruption
+from sr_core.metadata_service import MetadataService
 
 TERM_GRACE_SECONDS = 30.0 - PUT_AWAY_SECONDS
 """AWS Batch sends SIGKILL 30 s after SIGTERM."""

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from localcloud.metadata import NOTICE_PATH
-from sr_core.cli.spot_notice import ENV_ENDPOINT, MetadataService
+from sr_core.cli.spot_notice import spot_notice
 from sr_core.errors import InputError
+from sr_core.metadata_service import ENV_ENDPOINT, MetadataService
 from tests.metadata_service import MetadataServer, machine
 
 __all__ = ["machine"]
@@ -22,8 +23,8 @@ def service(machine: MetadataServer) -> MetadataService:
 def test_while_there_is_no_notice_each_question_takes_the_same_token(
     service: MetadataService, machine: MetadataServer
 ) -> None:
-    assert service.spot_notice() is None
-    assert service.spot_notice() is None
+    assert spot_notice(service) is None
+    assert spot_notice(service) is None
 
     # It took one token, and a question each time.
     notice = "GET /latest/meta-data/spot/instance-action"
@@ -33,7 +34,7 @@ def test_while_there_is_no_notice_each_question_takes_the_same_token(
 def test_a_notice_says_how_long_the_machine_stays(service: MetadataService, machine: MetadataServer) -> None:
     machine.notice(seconds=120)
 
-    notice = service.spot_notice()
+    notice = spot_notice(service)
 
     assert notice is not None
     assert notice.action == "terminate"
@@ -41,11 +42,11 @@ def test_a_notice_says_how_long_the_machine_stays(service: MetadataService, mach
 
 
 def test_an_expired_token_is_renewed(service: MetadataService, machine: MetadataServer) -> None:
-    service.spot_notice()
+    spot_notice(service)
     machine.tokens.clear()
     machine.notice(seconds=120)
 
-    assert service.spot_notice() is not None
+    assert spot_notice(service) is not None
 
 
 @pytest.mark.parametrize("content", ["", "going", "[]", '{"action": "stop"}', '{"action": "stop", "time": 7}'])
@@ -54,7 +55,7 @@ def test_a_notice_that_cannot_be_read_is_one_all_the_same(
 ) -> None:
     machine.values[NOTICE_PATH] = content
 
-    notice = service.spot_notice()
+    notice = spot_notice(service)
 
     assert notice is not None
     assert 0 < notice.seconds_left <= 30
@@ -65,7 +66,7 @@ def test_a_service_that_refuses_is_silence(service: MetadataService, machine: Me
     machine.notice(seconds=120)
     machine.status = status
 
-    assert service.spot_notice() is None
+    assert spot_notice(service) is None
 
 
 @pytest.fixture
@@ -76,12 +77,12 @@ def port() -> Iterator[int]:
 
 
 def test_a_service_that_is_not_there_is_silence(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sr_core.cli.spot_notice._TIMEOUT_SECONDS", 0.05)
-    assert MetadataService(f"http://127.0.0.1:{port}").spot_notice() is None
+    monkeypatch.setattr("sr_core.metadata_service._TIMEOUT_SECONDS", 0.05)
+    assert spot_notice(MetadataService(f"http://127.0.0.1:{port}")) is None
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         closed = server.getsockname()[1]
-    assert MetadataService(f"http://127.0.0.1:{closed}").spot_notice() is None
+    assert spot_notice(MetadataService(f"http://127.0.0.1:{closed}")) is None
 
 
 def test_a_proxy_has_no_say(machine: MetadataServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +90,7 @@ def test_a_proxy_has_no_say(machine: MetadataServer, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(ENV_ENDPOINT, f"{machine.endpoint}/")
     machine.notice(seconds=120)
 
-    assert MetadataService.from_environment().spot_notice() is not None
+    assert spot_notice(MetadataService.from_environment()) is not None
 
 
 def test_the_time_is_utc_whatever_the_machine_thinks(
@@ -101,7 +102,7 @@ def test_the_time_is_utc_whatever_the_machine_thinks(
         machine.notice(seconds=120)
         machine.values[NOTICE_PATH] = machine.values[NOTICE_PATH].replace("Z", "")
 
-        notice = service.spot_notice()
+        notice = spot_notice(service)
     finally:
         monkeypatch.undo()
         time.tzset()
