@@ -41,6 +41,7 @@ def extract(
     Raises OutputExists, InputError when the source cannot be upscaled or the output cannot be written, and whatever a
     store raises.
     """
+    started = time.monotonic()
     interruption = interruption or Interruption()
     request = manifest.request()
     container_for(request.output, request.settings.codec)
@@ -63,7 +64,7 @@ def extract(
             if is_deinterlaced(request.settings, info):
                 found = scan_source(source, info, deinterlace=True, on_frame=on_frame, while_waiting=interruption.check)
         plan = _decide(manifest, request, info, found, scratch, tier=tier, chunk_segments=chunk_segments)
-    _cut_missing(manifest, plan, found, source, scratch, interruption)
+    _cut_missing(manifest, plan, found, source, scratch, interruption, started=started)
     manifest.write_route(plan)
     return plan
 
@@ -107,14 +108,21 @@ def _find_model(manifest: Manifest, request: Request, scratch: Path) -> ModelSpe
 
 
 def _cut_missing(
-    manifest: Manifest, plan: Plan, found: Scan, source: Path, scratch: Path, interruption: Interruption
+    manifest: Manifest,
+    plan: Plan,
+    found: Scan,
+    source: Path,
+    scratch: Path,
+    interruption: Interruption,
+    *,
+    started: float,
 ) -> None:
+    """`started` is the stage's: looking at the source counts to the first chunk, since only receipts tell of time."""
     done = manifest.receipts(Stage.EXTRACT, range(len(plan.chunks)))
     missing = [chunk for chunk in plan.chunks if chunk.index not in done]
     target = target_of(plan.video.pixel_format)
     assert target is not None, "probing refuses other pixel formats"
     lossless = lossless_encoding(target.format.name)
-    started = time.monotonic()
     cutting = cut_source(
         source,
         plan.video,

@@ -4,13 +4,14 @@ Also while it cuts: to code a chunk losslessly may take minutes.
 """
 
 import hashlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sr_core.contract import REPORT_KEY, REQUEST_KEY
+from sr_core.contract import REPORT_KEY, REQUEST_KEY, Stage
 from sr_core.errors import InputError, Interrupted
 from sr_core.interruption import Interruption
 from sr_core.manifest import Manifest
@@ -84,6 +85,27 @@ def test_asked_to_stop_while_the_source_is_scanned_it_does_not_wait_for_a_frame(
 
     # Then it has not waited for one
     assert counts == []
+
+
+def test_the_first_chunks_time_holds_what_came_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a source of two chunks that takes a while to look at
+    manifest = submit(tmp_path / "job", make_clip(tmp_path / "source.mp4"))
+
+    def slowly(*args: Any, **kwargs: Any) -> Any:
+        time.sleep(0.5)
+        return scan_source(*args, **kwargs)
+
+    monkeypatch.setattr(extract_stage, "scan_source", slowly)
+
+    started = time.monotonic()
+    extract(manifest, scratch=tmp_path, tier="local", chunk_segments=1)
+    seconds = time.monotonic() - started
+
+    # Then that is counted once: the receipts together tell what the stage took
+    times = [receipt.timing.total_seconds for receipt in manifest.receipts(Stage.EXTRACT, range(2)).values()]
+    assert len(times) == 2
+    assert 0.5 < times[0] < seconds
+    assert sum(times) < seconds
 
 
 def extracted(folder: Path, **changes: Any) -> str:
