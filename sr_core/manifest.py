@@ -6,7 +6,7 @@ one that does not hold is set aside, and its unit is done again. There is no oth
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
@@ -113,19 +113,23 @@ class Manifest:
     def receipts(self, stage: Stage, indices: Iterable[int]) -> dict[int, Receipt]:
         """The receipts that hold, by index. Those that do not are set aside."""
         sizes = {info.key: info.size_bytes for info in self.store.list(layout.data_prefix(stage))}
-        present = {info.key for info in self.store.list(layout.receipts_prefix(stage))}
-        wanted = [index for index in indices if layout.receipt_key(stage, index) in present]
-        with ThreadPoolExecutor(_READS_AT_ONCE, thread_name_prefix="receipts") as readers:
-            contents = list(readers.map(self._read, [layout.receipt_key(stage, index) for index in wanted]))
         found: dict[int, Receipt] = {}
-        for index, content in zip(wanted, contents, strict=True):
-            if content is None:
-                continue
+        for index, content in self._contents(stage, indices):
             receipt = self._held(content, stage, index, sizes)
             if receipt is None:
                 self._set_aside(stage, index, content)
             else:
                 found[index] = receipt
+        return found
+
+    def told(self, stage: Stage, indices: Iterable[int]) -> list[Receipt]:
+        """What receipts tell of work on this plan, whether or not its data is still there; none is set aside."""
+        found = []
+        for _index, content in self._contents(stage, indices):
+            with suppress(ValidationError):
+                receipt = Receipt.from_json(content)
+                if receipt.plan_digest == self.plan_digest:
+                    found.append(receipt)
         return found
 
     def recorded(self, stage: Stage) -> dict[int, datetime]:
@@ -144,6 +148,16 @@ class Manifest:
             with suppress(ObjectNotFound, ValidationError):  # another execution has begun; or it is not one of ours
                 found.append(Failure.from_json(self.store.get_bytes(info.key)))
         return found
+
+    def _contents(self, stage: Stage, indices: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+        """Those of the receipts that there are, with their index."""
+        present = {info.key for info in self.store.list(layout.receipts_prefix(stage))}
+        wanted = [index for index in indices if layout.receipt_key(stage, index) in present]
+        with ThreadPoolExecutor(_READS_AT_ONCE, thread_name_prefix="receipts") as readers:
+            contents = list(readers.map(self._read, [layout.receipt_key(stage, index) for index in wanted]))
+        for index, content in zip(wanted, contents, strict=True):
+            if content is not None:
+                yield index, content
 
     def _read(self, key: str) -> bytes | None:
         """None when it was set aside by another worker meanwhile."""

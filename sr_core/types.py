@@ -10,6 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from sr_core.contract import CONTRACT_VERSION, Stage
+from sr_core.cost import Cost, Market
 from sr_core.errors import InputError
 from sr_core.frozen import Model as Model
 from sr_core.frozen import canonical_json
@@ -226,6 +227,7 @@ class Timing(Model):
     """Seconds of wall time spent while a unit of work was done. They overlap, so they need not add up to `total`."""
 
     total_seconds: float
+    """Of the first chunk that an extract job makes, with fetching and looking at the source before it."""
     decode_seconds: float = 0.0
     model_seconds: float = 0.0
     encode_seconds: float = 0.0
@@ -248,6 +250,10 @@ class Receipt(Model):
     fingerprint: tuple[tuple[str, str], ...]
     """What else could change a bit: software builds, device, precision. Equal fingerprints promise equal bytes."""
     machine: str
+    """The Batch job's id; elsewhere the host's name."""
+    instance_type: str | None = None
+    """Of the machine, and in which market it was bought; None outside AWS Batch and where EC2 did not tell."""
+    market: Market | None = None
     timing: Timing
     carrier: Literal["copy", "lossless"] | None = None
     """For a chunk: whether it holds the source's own packets, or its frames coded without loss."""
@@ -278,4 +284,6 @@ class Report(Model):
     model_seconds: float
     """Part of `upscale_seconds` in which the network was busy."""
     assemble_seconds: float
+    cost: Cost | None = None
+    """What was used, and what that comes to; None in the reports of earlier versions."""
     warnings: tuple[str, ...]

@@ -141,6 +141,18 @@ def test_a_receipt_of_another_plan_does_not_count(manifest: Manifest, tmp_path: 
     assert len(set_aside(manifest)) == 1
 
 
+def test_work_is_told_of_after_its_data_is_gone_and_only_that_of_this_plan(manifest: Manifest, tmp_path: Path) -> None:
+    # Given four receipts, of which one has lost its data, one is of another plan, and one is damaged
+    whole = committed(manifest, tmp_path, b"whole", index=0)
+    gone = committed(manifest, tmp_path, b"gone", index=1)
+    manifest.store.delete(gone.key)
+    committed(manifest, tmp_path, b"other", index=2, plan_digest="another")
+    manifest.store.put_bytes(layout.receipt_key(Stage.UPSCALE, 3), b'{"stage": "upsc')
+
+    assert manifest.told(Stage.UPSCALE, range(5)) == [whole, gone]
+    assert set_aside(manifest) == []
+
+
 def test_a_receipt_that_is_not_one_does_not_count(manifest: Manifest, tmp_path: Path) -> None:
     manifest.store.put_bytes(layout.receipt_key(Stage.UPSCALE, 0), b'{"stage": "upsc')
 

@@ -9,6 +9,8 @@ from sr_core.delivery import container_for
 from sr_core.errors import DamagedData, IntegrityError
 from sr_core.interruption import Interruption
 from sr_core.manifest import Manifest
+from sr_core.metadata_service import this_machine
+from sr_core.metered import cost
 from sr_core.models.catalogue import file_digest
 from sr_core.progress import Progress, silent
 from sr_core.storage import OutputExists, fetch_source, publish
@@ -117,16 +119,21 @@ def _report(
         warnings = (*warnings, f"segments were made under {len(fingerprints)} fingerprints; see their receipts")
     if not path.stat().st_size:
         raise IntegrityError("the result is an empty file")
+    sha256 = file_digest(path)
+    extracted = manifest.told(Stage.EXTRACT, range(len(plan.chunks)))
+    done = {(receipt.stage, receipt.index): receipt for made in (upscaled, receipts) for receipt in made.values()}
+    assemble_seconds = time.monotonic() - started
     return Report(
         output=output,
         size_bytes=path.stat().st_size,
-        sha256=file_digest(path),
+        sha256=sha256,
         frame_count=plan.video.frame_count,
         width_px=plan.width_px,
         height_px=plan.height_px,
         segment_count=len(plan.segments),
         upscale_seconds=sum(receipt.timing.total_seconds for receipt in upscaled.values()),
         model_seconds=sum(receipt.timing.model_seconds for receipt in upscaled.values()),
-        assemble_seconds=time.monotonic() - started,
+        assemble_seconds=assemble_seconds,
+        cost=cost([*extracted, *done.values()], assembled_on=this_machine(), assemble_seconds=assemble_seconds),
         warnings=(*plan.warnings, *warnings),
     )

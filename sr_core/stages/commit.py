@@ -9,6 +9,7 @@ from typing import Literal
 from sr_core import __version__, layout
 from sr_core.contract import ENV_BATCH_JOB_ID, Stage
 from sr_core.manifest import Manifest
+from sr_core.metadata_service import this_machine
 from sr_core.models.catalogue import file_digest
 from sr_core.types import Receipt, Timing
 
@@ -30,6 +31,7 @@ def commit(
     Returns the receipt that holds: another worker's, if it was first.
     """
     sha256 = file_digest(path)
+    kind = this_machine()
     receipt = Receipt(
         stage=stage,
         index=index,
@@ -40,6 +42,8 @@ def commit(
         plan_digest=manifest.plan_digest,
         fingerprint=(("sr_core", __version__), *fingerprint),
         machine=os.environ.get(ENV_BATCH_JOB_ID) or platform.node(),
+        instance_type=kind.instance_type,
+        market=kind.market,
         timing=timing,
         carrier=carrier,
         notes=tuple(notes),
