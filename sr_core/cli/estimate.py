@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterator
 
+from sr_core.cli.cost import amount
 from sr_core.cli.output import show, show_json
 from sr_core.cli.scratch import scratch_folder
 from sr_core.cli.settings import settings_from
@@ -80,15 +81,11 @@ def _row(each: Estimate) -> tuple[str, ...]:
         f"{each.tier} *" if each.is_chosen else each.tier,
         each.instance_type or "at hand",
         str(each.chunk_count),
-        _amount(each.machine_hours),
-        "–" if each.spot_usd is None else f"{_amount(each.spot_usd)} $",
-        "–" if each.on_demand_usd is None else f"{_amount(each.on_demand_usd)} $",
+        amount(each.machine_hours),
+        "–" if each.spot_usd is None else f"{amount(each.spot_usd)} $",
+        "–" if each.on_demand_usd is None else f"{amount(each.on_demand_usd)} $",
         limit,
     )
-
-
-def _amount(value: float) -> str:
-    return f"{value:.1f}" if value >= 100 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def _remarks(refusals: dict[str, str]) -> Iterator[str]:

@@ -4,6 +4,7 @@ import argparse
 import time
 from pathlib import Path
 
+from sr_core.cli.cost import cost_line
 from sr_core.cli.output import note, progress_display, show, show_json
 from sr_core.cli.settings import settings_from
 from sr_core.contract import Stage
@@ -39,6 +40,8 @@ def run(options: argparse.Namespace) -> None:
         show_json(report.model_dump(mode="json"))
     else:
         show(summary(report, time.monotonic() - started, upscaled_frames=progress.upscaled_frames))
+        if cost := cost_line(report):
+            show(cost)
 
 
 class _Counted:

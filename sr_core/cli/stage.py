@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from sr_core.cli.cost import cost_line
 from sr_core.cli.output import note, progress_display, show, show_json
 from sr_core.cli.scratch import scratch_folder
 from sr_core.contract import Stage
@@ -60,7 +61,8 @@ def _run_stage(
             report = assemble(manifest, scratch=scratch, progress=progress, interruption=interruption)
             for warning in report.warnings:
                 note(f"sr: warning: {warning}")
-            return report.model_dump(mode="json"), f"{report.output}: {report.frame_count} frames"
+            told = (f"{report.output}: {report.frame_count} frames", cost_line(report))
+            return report.model_dump(mode="json"), "\n".join(filter(None, told))
     raise AssertionError(f"no such stage: {options.stage}")
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from sr_core.cli.cost import cost_line
 from sr_core.cli.output import show, show_json
 from sr_core.manifest import Manifest
 from sr_core.status import JobStatus, StageStatus, State, job_status
@@ -52,6 +53,8 @@ def _lines(status: JobStatus, now: datetime) -> Iterator[str]:
         case State.DONE if status.report is not None:
             report = status.report
             yield f"  done      {report.frame_count} frames, {report.size_bytes / 1e6:.1f} MB"
+            if cost := cost_line(report):
+                yield f"  cost      {cost}"
             yield from (f"  warning   {warning}" for warning in report.warnings)
         case state:
             yield f"  now       {state}"
