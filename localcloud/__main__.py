@@ -5,6 +5,7 @@ anything starts, by the code that looks at it for `sr run`.
 """
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -22,7 +23,7 @@ from localcloud.execution import Execution
 from localcloud.faults import Fault, FaultError, Kind
 from localcloud.live import lines, picture
 from sr_core.cli.arguments import Parser, count
-from sr_core.contract import ExitCode
+from sr_core.contract import REPORT_KEY, ExitCode
 from sr_core.delivery import AV1_PRESETS, CODEC_CONTAINERS, container_for, default_output
 from sr_core.errors import InputError, SrError
 from sr_core.storage import check_publishable, fetch_source, is_same_place, publish
@@ -101,7 +102,19 @@ def _run(cloud: LocalCloud, options: argparse.Namespace, faults: list[Fault], co
     size_bytes = _deliver(cloud.read(execution.output()["output"]), options)
     attempts = f"{len(cloud.jobs())} jobs, {len(cloud.attempts)} attempts, {len(cloud.plan.befallen)} faults"
     _say(console, f"{options.output}: {size_bytes / 1e6:.1f} MB; {attempts}")
+    _say(console, _used(json.loads(cloud.read(f"{execution.output()['job']}/{REPORT_KEY}"))))
     return ExitCode.OK
+
+
+def _used(report: dict[str, Any]) -> str:
+    """What the report says of machine time; the machines are this one, under the names of others."""
+    times = (
+        f"{each['stage']} {each['seconds']:.1f} s on {each['instance_type']} ({each['market']})"
+        for each in report["cost"]["used"]
+    )
+    usd = report["cost"]["usd"]
+    price = "no price is listed for those" if usd is None else f"{usd:.5f} $ by listed prices, were they real"
+    return f"{REPORT_KEY}: {', '.join(times)}; {price}"
 
 
 def _deliver(data: bytes, options: argparse.Namespace) -> int:

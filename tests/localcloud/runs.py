@@ -11,8 +11,8 @@ from localcloud.attempt import Attempt
 from localcloud.batch import LocalJob
 from localcloud.cloud import LOCAL_SETTINGS, LocalCloud
 from localcloud.execution import Execution
-from sr_core.contract import Stage
-from sr_core.types import Receipt
+from sr_core.contract import REPORT_KEY, Stage
+from sr_core.types import Receipt, Report
 
 from . import frame_counts
 
@@ -62,6 +62,10 @@ class Run:
     def receipts(self, stage: Stage) -> list[Receipt]:
         keys = [key for key in self.cloud.keys(self.job) if key.startswith(f"receipts/{stage}/")]
         return [Receipt.from_json(self.cloud.read(f"{self.job}/{key}")) for key in keys]
+
+    def report(self) -> Report:
+        """What the finished job says of itself."""
+        return Report.from_json(self.cloud.read(f"{self.job}/{REPORT_KEY}"))
 
     def jobs(self) -> list[LocalJob]:
         """This request's jobs, in order."""

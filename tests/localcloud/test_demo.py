@@ -40,6 +40,8 @@ def test_the_demo_shows_what_happens_and_writes_the_output(
         "chunk 0: UpscaleStandardSpotWhy",
         "upscale 0, attempt 1 on On-Demand machine i-",
         "done",
+        "report.json: extract ",
+        " s on g4dn.xlarge (on-demand), assemble ",
     ):
         assert told in ended.stderr
     assert "4 jobs, 3 attempts, 1 faults" in " ".join(ended.stderr.split())

@@ -67,6 +67,18 @@ def test_a_mezzanine_goes_through_the_encode_fleet_and_gives_the_same_bytes(clou
     assert [receipt.frame_count for receipt in run.receipts(Stage.ENCODE)] == list(SEGMENT_FRAMES)
     assert cloud.edge.denied == []
 
+    # and the report tells machine time of each stage, and dollars of the one that has its machines to itself
+    cost = run.report().cost
+    assert cost is not None
+    assert [(each.stage, each.instance_type, each.market, each.usd is None) for each in cost.used] == [
+        (Stage.EXTRACT, "c5.2xlarge", "spot", True),
+        (Stage.UPSCALE, "g4dn.xlarge", "spot", False),
+        (Stage.ENCODE, "c5.2xlarge", "spot", True),
+        (Stage.ASSEMBLE, "c5.2xlarge", "spot", True),
+    ]
+    seconds = sum(receipt.timing.total_seconds for receipt in run.receipts(Stage.UPSCALE))
+    assert cost.usd == pytest.approx(seconds / 3600 * 0.208)
+
 
 @pytest.mark.parametrize(
     "more", [{"crf": 14}, {"setting": {"crf": 14}}, {"critical": "true"}], ids=["misplaced", "misspelt", "no boolean"]
