@@ -21,7 +21,7 @@ def build(app: App, config: DeployConfig) -> tuple[StorageStack, ComputeStack, P
     storage = StorageStack(app, f"{config.name}-storage", root=ROOT, **common)
     compute = ComputeStack(app, f"{config.name}-compute", storage=storage, **common)
     pipeline = PipelineStack(app, f"{config.name}-pipeline", storage=storage, compute=compute, root=ROOT, **common)
-    for key, value in {"application": config.name, **config.tags}.items():
+    for key, value in config.cost_tags.items():
         Tags.of(app).add(key, value)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     return storage, compute, pipeline

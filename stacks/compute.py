@@ -13,7 +13,8 @@ from typing import Any, get_args
 from aws_cdk import ArnFormat, CfnOutput, Duration, Stack
 from constructs import Construct
 
-from stacks.config import JOB_MEMORY_MIB, JOB_VCPUS, DeployConfig, Pool, PoolName
+from stacks.config import JOB_MEMORY_MIB, JOB_VCPUS, DeployConfig, PoolName
+from stacks.config_parts import Pool
 from stacks.constructs.machine_template import MachineTemplate
 from stacks.constructs.network import Network
 from stacks.constructs.spot_on_demand_queues import Caps, SpotOnDemandQueues

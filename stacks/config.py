@@ -6,113 +6,23 @@ key ``config`` of the CDK context). Every field has a default: ``{}`` is valid. 
 
 import hashlib
 import re
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sr_core.media_limits import Limits
 from stacks import instances
+from stacks.config_parts import Budget, Network, Part, Pool, Pools, Retention, Weights, bills_in_dollars
 from stacks.instances import Architecture
 
 BucketName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-LogDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365, 731, 1827]
-"""Periods for which CloudWatch can keep a log group."""
 PoolName = Literal["cpu", "cpu_memory", "standard", "premium", "memory"]
 
 
 class ConfigError(Exception):
     """A config that cannot be used. The message is one sentence: which field, what is wrong, what to do."""
-
-
-class Part(BaseModel):
-    """Base of every model here: immutable and strict about names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Network(Part):
-    """Where the machines live."""
-
-    kind: Literal["public", "isolated", "existing"] = "public"
-    """public: own addresses, no inbound rule, free of charge; isolated: no way out but endpoints, which cost by the
-    hour; existing: subnets you name."""
-    cidr: str = "10.42.0.0/16"
-    vpc_id: Annotated[str, Field(pattern=r"^vpc-[0-9a-f]+$")] | None = None
-    subnet_ids: tuple[Annotated[str, Field(pattern=r"^subnet-[0-9a-f]+$")], ...] = ()
-    flow_logs: bool = False
-    """Whether rejected traffic is recorded, in the logs bucket; costs by the gigabyte."""
-
-    @field_validator("cidr")
-    @classmethod
-    def _is_a_network(cls, value: str) -> str:
-        if not 16 <= IPv4Network(value).prefixlen <= 20:
-            raise ValueError(f"{value} leaves a VPC too few or too many addresses; choose a prefix from /16 to /20")
-        return value
-
-    @model_validator(mode="after")
-    def _existing_is_named(self) -> Self:
-        named = self.vpc_id is not None or bool(self.subnet_ids)
-        if self.kind == "existing" and (self.vpc_id is None or not self.subnet_ids):
-            raise ValueError("an existing network needs vpc_id and subnet_ids")
-        if self.kind != "existing" and named:
-            raise ValueError("vpc_id and subnet_ids need kind: existing")
-        if self.kind == "existing" and self.flow_logs:
-            raise ValueError("flow_logs belongs to whoever owns an existing VPC; leave it out")
-        return self
-
-
-class Pool(Part):
-    """Machines of one kind: a Spot and an On-Demand compute environment and their two queues."""
-
-    instance_types: tuple[str, ...] = ()
-    """Types to choose from, the more the fewer interruptions; empty: this pool's own for the CPU architecture."""
-    max_vcpus: int = Field(default=128, ge=4, le=10_000)
-    """Cap of the Spot environment."""
-    on_demand_max_vcpus: int = Field(default=16, ge=4, le=10_000)
-    """Cap of the On-Demand environment, all of it at the full price. It catches what Spot cannot place, for want of
-    machines or with its cap full, or has interrupted too often."""
-
-
-class Pools(Part):
-    """The pools, by what they are for."""
-
-    cpu: Pool = Pool()
-    """extract, encode and assemble."""
-    cpu_memory: Pool = Pool(max_vcpus=64)
-    """The same stages when they ran out of host memory or disk."""
-    standard: Pool = Pool()
-    """upscale on a T4."""
-    premium: Pool = Pool(max_vcpus=64)
-    """upscale on a GPU with more memory."""
-    memory: Pool = Pool(max_vcpus=64)
-    """upscale beside more host memory."""
-
-
-class Retention(Part):
-    """How long things are kept."""
-
-    job_folder_days: int = Field(default=14, ge=2, le=365)
-    """Intermediate files and receipts; a failed job can be resumed for that long."""
-    stale_upload_days: int = Field(default=2, ge=1, le=30)
-    old_output_days: int = Field(default=90, ge=1, le=3650)
-    """Versions of an output that a newer one has replaced."""
-    log_days: LogDays = 30
-    access_log_days: int = Field(default=90, ge=1, le=3650)
-    keep_data: bool = True
-    """Whether the buckets survive `cdk destroy`. False empties and deletes them."""
-
-
-class Weights(Part):
-    """A network's weights that deployment puts into the models bucket."""
-
-    path: Path
-    """File beside the checkout, relative to it; its name is the name it is asked for by."""
-    sha256: Sha256
-    """What the file must hash to, or nothing is deployed."""
 
 
 class DeployConfig(Part):
@@ -156,10 +66,23 @@ class DeployConfig(Part):
     """Whether a video put into the input bucket is upscaled by itself, with the settings of ``<key>.json`` if any."""
     upload_suffixes: tuple[Annotated[str, Field(pattern=r"^\.[a-z0-9]+$")], ...] = (".mp4", ".mov", ".mkv", ".webm")
     notify_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = None
-    """Who is told by mail of every finished and failed video."""
+    """Who is told by mail of every finished and failed video, and of whatever else wants a person."""
+    dashboard: bool = False
+    """Whether CloudWatch shows one page of what runs, waits, fails and costs. Free while the account has no more than
+    three such pages, else 3 $ a month."""
+    alarms: bool = False
+    """Whether CloudWatch tells what no single video can: most of them fail, events get lost. Free while the account's
+    alarms watch no more than ten metrics, else 0.10 $ a month for each (docs/deploy.md, "What it costs idle")."""
+    budget: Budget | None = None
+    """None: nobody counts."""
     weights: tuple[Weights, ...] = ()
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = Field(default_factory=dict)
     """Cost-allocation tags for everything, besides ``application``."""
+
+    @property
+    def cost_tags(self) -> dict[str, str]:
+        """Every tag that everything bears. ``application`` is the one that a budget counts by."""
+        return self.tags | {"application": self.name}
 
     @model_validator(mode="after")
     def _zones_are_in_the_region(self) -> Self:
@@ -171,6 +94,21 @@ class DeployConfig(Part):
         if self.network.kind == "existing" and len(self.network.subnet_ids) != len(self.zones):
             raise ValueError("an existing network needs one subnet for each entry of zones, in their order")
         return self
+
+    @model_validator(mode="after")
+    def _budget_is_in_dollars(self) -> Self:
+        if self.budget is not None and not bills_in_dollars(self.region):
+            raise ValueError(
+                f"budget: AWS bills no dollars in {self.region}; leave it out and make one where that bill is paid"
+            )
+        return self
+
+    @field_validator("tags")
+    @classmethod
+    def _application_is_the_name(cls, value: dict[str, str]) -> dict[str, str]:
+        if "application" in value:
+            raise ValueError("application is the config's name, by which a budget counts; choose another key")
+        return value
 
     @model_validator(mode="after")
     def _job_folders_outlast_the_queues(self) -> Self:

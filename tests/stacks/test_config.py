@@ -63,6 +63,20 @@ WRONG = {
     ),
     "a limit that lets nothing through": ({"media_limits": {"streams": 0}}, "media_limits.streams: input should be"),
     "a limit that is no number": ({"media_limits": {"frames": "many"}}, "media_limits.frames: input should be"),
+    "a budget of nothing": (
+        {"budget": {"monthly_usd": 0}},
+        "budget.monthly_usd: input should be greater than or equal",
+    ),
+    "a budget without a sum": ({"budget": {"stops_work": True}}, "budget.monthly_usd: field required"),
+    "a part that is all of it": (
+        {"budget": {"monthly_usd": 500, "spent_percent": 100}},
+        "budget.spent_percent: input should be less than or equal to 99, not 100",
+    ),
+    "dollars where AWS takes none": (
+        {"region": "cn-north-1", "zones": ["cn-north-1a"], "budget": {"monthly_usd": 500}},
+        "budget: AWS bills no dollars in cn-north-1; leave it out",
+    ),
+    "a tag that a budget counts by": ({"tags": {"application": "mine"}}, "tags: application is the config's name"),
     "a list instead of a config": (["name"], "context: "),
     "two weights of one name": (
         {"weights": [{"path": "a/net.pth", "sha256": "0" * 64}, {"path": "b/net.pth", "sha256": "1" * 64}]},
