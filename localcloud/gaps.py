@@ -4,16 +4,12 @@ Rewrites of the templates themselves are listed in `rewrites`; what moto's S3 le
 `edge`. All changes are undone when `mended` ends.
 """
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
-import boto3
 import moto.batch.models as moto_batch
 import moto.stepfunctions.parser.asl.component.common.retry.retrier_decl as moto_retrier
 import moto.stepfunctions.parser.asl.utils.boto_client as moto_clients
@@ -45,8 +41,9 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sns import (
     StateTaskServiceSns,
 )
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 
-from localcloud import json_lines, parse_trees, task_words
+from localcloud import clients, json_lines, parse_trees, task_words, waits
 from localcloud.batch import LocalJob, submitted_retry_strategy
 from localcloud.control import Control
 from localcloud.execution import is_running
@@ -162,26 +159,6 @@ def _sync(original: Any, _control: Control) -> Any:
     return evaluate
 
 
-def _shared_clients(_original: Any, _control: Control) -> Any:
-    clients: dict[tuple[str, str], Any] = {}
-    lock = threading.Lock()
-
-    def client(*, service_name: str, region_name: str, **options: Any) -> Any:
-        with lock:
-            found = clients.get((service_name, region_name))
-            if found is None:
-                found = clients[service_name, region_name] = boto3.client(
-                    cast(Any, service_name), region_name=region_name, **options
-                )
-            return found
-
-    return SimpleNamespace(client=client)
-
-
-def _clock(_original: Any, control: Control) -> Any:
-    return SimpleNamespace(sleep=lambda seconds: time.sleep(seconds * control.wait_scale))
-
-
 GAPS = (
     Gap(
         reason="an empty method: no parameter reaches boto3 under its name, no dict becomes a body (moto #10076)",
@@ -286,13 +263,19 @@ GAPS = (
         reason="a client is made for every task: that takes longer than the task",
         owner=moto_clients,
         name="boto3",
-        make=_shared_clients,
+        make=clients.kept,
     ),
     Gap(
         reason="waits between retries are the services' time, which is cut short here",
         owner=moto_retrier,
         name="time",
-        make=_clock,
+        make=waits.between_retries,
+    ),
+    Gap(
+        reason="so are those of a Wait state; and moto waits for ever where less than a second is left",
+        owner=WaitFunction,
+        name="_wait_interval",
+        make=waits.of_a_state,
     ),
 )
 """All of them."""

@@ -57,6 +57,16 @@ def _drop(*kinds: str) -> Callable[[Resources], None]:
     return apply
 
 
+def _drop_what_watches(resources: Resources) -> None:
+    """Alarms, what shows them or listens to them, and budgets."""
+    _drop(
+        "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::Budgets::Budget", "AWS::Budgets::BudgetsAction"
+    )(resources)
+    for key, body in list(resources.items()):
+        if body["Type"] == "AWS::Events::Rule" and body["Properties"]["EventPattern"]["source"] == ["aws.cloudwatch"]:
+            del resources[key]
+
+
 def _complete_environments(resources: Resources) -> None:
     for body in _of(resources, "AWS::Batch::ComputeEnvironment"):
         body["Properties"]["Type"] = body["Properties"]["Type"].upper()
@@ -93,6 +103,10 @@ REWRITES = (
     Rewrite(
         reason="moto's CloudFormation has no bucket and topic policies; these demand TLS, which loopback does not have",
         apply=_drop("AWS::S3::BucketPolicy", "AWS::SNS::TopicPolicy"),
+    ),
+    Rewrite(
+        reason="moto's CloudFormation has no alarms and no budgets, and no metrics here that would set one off",
+        apply=_drop_what_watches,
     ),
     Rewrite(
         reason="moto wants `MANAGED` in capitals and a service role, where AWS takes its service-linked one",

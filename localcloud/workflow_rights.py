@@ -33,6 +33,12 @@ NEEDS: dict[tuple[str, str], Callable[[Parameters], Iterable[Need]]] = {
         ("batch:SubmitJob", given["jobDefinition"], {}),
     ],
     ("stepfunctions", "start_execution"): lambda given: [("states:StartExecution", given["stateMachineArn"], {})],
+    ("stepfunctions", "list_executions"): lambda given: [("states:ListExecutions", given["stateMachineArn"], {})],
+    ("stepfunctions", "stop_execution"): lambda given: [("states:StopExecution", given["executionArn"], {})],
+    ("batch", "list_jobs"): lambda _: [("batch:ListJobs", "*", {})],
+    ("batch", "terminate_job"): lambda given: [
+        ("batch:TerminateJob", f"arn:aws:batch:us-east-1:123456789012:job/{given['jobId']}", {})
+    ],
     ("sns", "publish"): lambda given: [("sns:Publish", given["TopicArn"], {})],
     ("events", "put_events"): lambda given: [
         ("events:PutEvents", "arn:aws:events:us-east-1:123456789012:event-bus/default", {}) for _ in given["Entries"]
