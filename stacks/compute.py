@@ -80,3 +80,9 @@ class ComputeStack(Stack):
             memory_mib=JOB_MEMORY_MIB[pool],
             gpus=1 if pool in GPU_POOLS else 0,
         )
+
+    def queue_arns(self) -> list[str]:
+        """Of every queue, two for each pool."""
+        return [
+            queue.job_queue_arn for pool in self.pools.values() for queue in (pool.normal_queue, pool.on_demand_queue)
+        ]

@@ -70,16 +70,20 @@ class PipelineStack(Stack):
         self.topic = self._make_topic()
         self.video = self._make_video_workflow()
         self.batch = self._make_batch_workflow()
-        workflows = [self.video, self.batch, *([self._start_on_upload()] if config.upload_trigger else [])]
-        SilentTrouble(
+        self.rules: dict[str, events.Rule] = {}
+        """Those on which a start or a message hangs, by name."""
+        self.upload = self._start_on_upload() if config.upload_trigger else None
+        workflows = [self.video, self.batch, *([self.upload] if self.upload else [])]
+        self.rules |= SilentTrouble(
             self,
             "SilentTrouble",
             topic=self.topic,
-            queue_arns=self._queue_arns(),
+            queue_arns=compute.queue_arns(),
             definitions={workflow.machine.state_machine_arn: workflow.definition for workflow in workflows},
-        )
+        ).rules
 
-    def _key_rights(self) -> list[Right]:
+    def key_rights(self) -> list[Right]:
+        """What it takes to read and write under the deployment's key, where it has one."""
         if self._storage.key is None:
             return []
         actions = ["kms:Decrypt", "kms:GenerateDataKey"]
@@ -108,7 +112,7 @@ class PipelineStack(Stack):
                 attempts=self._config.spot_attempts,
                 timeout=Duration.minutes(self._config.job_timeout_minutes),
                 buckets=self._buckets,
-                key_rights=self._key_rights(),
+                key_rights=self.key_rights(),
                 models_uri=f"s3://{self._storage.models.bucket_name}",
                 media_limits=self._config.media_limits.to_text(),
                 log_group=log_group,
@@ -157,31 +161,25 @@ class PipelineStack(Stack):
         self._allow_jobs(workflow)
         workflow.allow(
             *rights(WORKFLOW_ACCESS, self._buckets),
-            *self._key_rights(),
-            *self._announcing(),
+            *self.key_rights(),
+            *self.announcing(),
         )
         # The Distributed Map starts its children as executions of the very same state machine.
         workflow.allow_running(name, sid="Chunks")
         CfnOutput(self, "UpscaleVideoArn", value=workflow.machine.state_machine_arn)
         return workflow
 
-    def _announcing(self) -> list[Right]:
+    def announcing(self) -> list[Right]:
+        """What a workflow needs to tell the topic and the bus."""
         bus = self._arn("events", "event-bus/default")
         return [
             Right(sid="Announce", actions=["sns:Publish"], resources=[self.topic.topic_arn]),
             Right(sid="AnnounceOnBus", actions=["events:PutEvents"], resources=[bus]),
         ]
 
-    def _queue_arns(self) -> list[str]:
-        return [
-            queue.job_queue_arn
-            for pool in self._compute.pools.values()
-            for queue in (pool.normal_queue, pool.on_demand_queue)
-        ]
-
     def _allow_jobs(self, workflow: Workflow) -> None:
         """Submitting, and ending what was submitted: else an aborted execution leaves jobs that go on costing money."""
-        queues = self._queue_arns()
+        queues = self._compute.queue_arns()
         definitions = [job.definition.job_definition_arn for job in self.jobs.values()]
         running = self._arn("batch", "job/*")
         ids = "Batch gives a job its id when it is submitted"
@@ -236,8 +234,8 @@ class PipelineStack(Stack):
                 resources=[self._buckets.work],
                 conditions={"StringLike": {"s3:prefix": [f"{RESULTS_PREFIX}*"]}},
             ),
-            *self._announcing(),
-            *self._key_rights(),
+            *self.announcing(),
+            *self.key_rights(),
         )
         workflow.allow_running(name, sid="Entries")
         workflow.allow_running(f"{self._config.name}-UpscaleVideo", sid="Videos")
@@ -259,10 +257,10 @@ class PipelineStack(Stack):
             Right(sid="ReadSidecar", actions=READ, resources=[f"{bucket}/*{SIDECAR_SUFFIX}"], because=OBJECTS),
             Right(sid="LookForSidecar", actions=["s3:ListBucket"], resources=[bucket]),
             Right(sid="StartVideo", actions=["states:StartExecution"], resources=[video_arn]),
-            *self._announcing(),
-            *self._key_rights(),
+            *self.announcing(),
+            *self.key_rights(),
         )
-        events.Rule(
+        self.rules["Uploaded"] = events.Rule(
             self,
             "Uploaded",
             description="A video was put into the input bucket",

@@ -14,6 +14,14 @@ EVENT_BATCH_FAILED = "Batch failed"
 """The batch itself, say for want of a manifest. A video of a batch is announced as any other."""
 
 
+LOOK = (
+    "States.Format('https://console.aws.amazon.com/states/home?region={}#/v2/executions/details/{}', "
+    "States.ArrayGetItem(States.StringSplit($$.Execution.Id, ':'), 3), $$.Execution.Id)"
+)
+"""Address of the execution in the console, whose region is the fourth part of its ARN. (In China the console is at
+console.amazonaws.cn.)"""
+
+
 def announce_failure(topic: str, *, event: str = EVENT_FAILED) -> States:
     """From `AnnounceFailure` to the execution's end, with the name and the cause that lie at `FAILURE`."""
     failed = {
@@ -21,6 +29,8 @@ def announce_failure(topic: str, *, event: str = EVENT_FAILED) -> States:
         "request.$": "$$.Execution.Input",
         "error.$": f"{FAILURE}.Error",
         "cause.$": f"{FAILURE}.Cause",
+        "look.$": LOOK,
+        "help": "what the name of an error means and what to do: docs/deploy.md, At night",
     }
     return {
         "AnnounceFailure": tell_bus(event, failed, next_state="NotifyFailure"),

@@ -163,6 +163,8 @@ def follow(state: Json, data: Json) -> str:
                 return type(found) is type(rule[test]) and bool(found == rule[test])
             case "StringEqualsPath":
                 return bool(found == value(rule[test]))
+            case "NumericGreaterThanEquals":
+                return bool(found >= rule[test])
             case "NumericLessThan":
                 return bool(found < rule[test])
             case "IsBoolean":

@@ -1,5 +1,7 @@
 """Trouble that no workflow can tell of: it reaches the topic all the same."""
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -40,7 +42,9 @@ def test_a_blocked_queue_is_told_with_its_reason(assembly: Assembly) -> None:
     assert not matches(pattern, blocked("another"))
     (target,) = rule(assembly, "QueueBlocked")["Targets"]
     assert "$.detail.statusReason" in target["InputTransformer"]["InputPathsMap"].values()
-    assert "quotas" in target["InputTransformer"]["InputTemplate"]
+    template = json.loads(re.sub(r"<(\w|-)+>(?!\")", "0", target["InputTransformer"]["InputTemplate"]))
+    assert "quotas" in template["help"]
+    assert re.fullmatch(r"https://[\w.-]*console\.aws\.amazon\.com/batch/home\?region=[\w-]+#queues", template["look"])
 
 
 @pytest.mark.parametrize(
@@ -52,6 +56,7 @@ def test_a_blocked_queue_is_told_with_its_reason(assembly: Assembly) -> None:
         (ended("FAILED"), True),
         (ended("FAILED", error=None), True),
         (ended("FAILED", "OnUpload/StateMachine", error="States.Runtime"), True),
+        (ended("ABORTED", error="WorkStopped"), False),
         (ended("FAILED", error="ChunkFailed"), False),
         (ended("FAILED", "UpscaleBatch/StateMachine", error="BatchFailed"), False),
         (ended("FAILED", "OnUpload/StateMachine", error="SidecarUnreadable"), False),
@@ -73,7 +78,7 @@ def test_every_failure_that_a_workflow_announces_is_left_to_it(production: Assem
         for _, state in states(production.definition(machine))
         if state.get("Next") == "AnnounceFailure"
     }
-    assert set(left["anything-but"]) == announced
+    assert set(left["anything-but"]) == announced | {"WorkStopped"}, "what StopWork stops, it tells itself"
 
 
 def test_patterns_are_within_eventbridges_limit(assembly: Assembly) -> None:
@@ -89,9 +94,8 @@ def test_eventbridge_may_publish(assembly: Assembly) -> None:
         assert [target["Arn"] for target in rule(assembly, name)["Targets"]] == ["Announcements"]
     (policy,) = assembly.of("SNS::TopicPolicy")
     allowed = [found for found in policy.properties["PolicyDocument"]["Statement"] if found["Effect"] == "Allow"]
-    assert [(found["Principal"], found["Action"]) for found in allowed] == [
-        ({"Service": "events.amazonaws.com"}, "sns:Publish")
-    ]
+    assert {found["Action"] for found in allowed} == {"sns:Publish"}
+    assert {"Service": "events.amazonaws.com"} in [found["Principal"] for found in allowed]
     # and under no key that it may not use: AWS's own for SNS is one
     (topic,) = assembly.of("SNS::Topic")
     keys = assembly.of("KMS::Key")
@@ -108,3 +112,11 @@ def test_eventbridge_may_publish(assembly: Assembly) -> None:
 def test_a_job_that_timed_out_names_the_quota(production: Assembly) -> None:
     video = dict(states(production.definition("UpscaleVideo")))
     assert "EC2 quota" in video["UpscaleStandardTimedOut"]["Parameters"]["Cause"]
+
+
+def test_a_mail_of_what_was_cut_off_has_a_link_to_it(production: Assembly) -> None:
+    (target,) = rule(production, "CutOff")["Targets"]
+    variables = target["InputTransformer"]["InputPathsMap"]
+    (name,) = [name for name, path in variables.items() if path == "$.detail.executionArn"]
+    page = "https://us-east-1.console.aws.amazon.com/states/home?region=us-east-1#/v2/executions/details/"
+    assert f'"look":"{page}<{name}>"' in target["InputTransformer"]["InputTemplate"]
