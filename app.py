@@ -9,22 +9,26 @@ from cdk_nag import AwsSolutionsChecks
 
 from stacks.compute import ComputeStack
 from stacks.config import ConfigError, DeployConfig, load_config
+from stacks.operations import OperationsStack
 from stacks.pipeline import PipelineStack
 from stacks.storage import StorageStack
 
 ROOT = Path(__file__).parent
 
 
-def build(app: App, config: DeployConfig) -> tuple[StorageStack, ComputeStack, PipelineStack]:
+def build(app: App, config: DeployConfig) -> tuple[StorageStack, ComputeStack, PipelineStack, OperationsStack]:
     """Adds the stacks to `app`, in the order in which they depend on one another."""
     common: dict[str, Any] = {"config": config, "env": Environment(region=config.region)}
     storage = StorageStack(app, f"{config.name}-storage", root=ROOT, **common)
     compute = ComputeStack(app, f"{config.name}-compute", storage=storage, **common)
     pipeline = PipelineStack(app, f"{config.name}-pipeline", storage=storage, compute=compute, root=ROOT, **common)
+    operations = OperationsStack(
+        app, f"{config.name}-operations", storage=storage, compute=compute, pipeline=pipeline, **common
+    )
     for key, value in config.cost_tags.items():
         Tags.of(app).add(key, value)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    return storage, compute, pipeline
+    return storage, compute, pipeline, operations
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ def of_a_function(resource: dict[str, Any]) -> bool:
 
 def test_stacks_come_after_those_they_depend_on(assembly: CloudAssembly) -> None:
     names = [stack.name for stack in assembly.stacks()]
-    assert names == ["sr-trial-storage", "sr-trial-compute", "sr-trial-pipeline"]
+    assert names == ["sr-trial-storage", "sr-trial-compute", "sr-trial-pipeline", "sr-trial-operations"]
 
 
 def test_a_rewrite_leaves_the_synthesized_template_alone_and_every_job_role_and_state_machine_in_it(

@@ -23,7 +23,7 @@ def take_away(cloud: LocalCloud) -> Iterator[TakeAway]:
         (role,) = [
             role["RoleName"]
             for role in iam.list_roles()["Roles"]
-            if role["RoleName"].startswith(f"sr-trial-pipeline-{owner}Role")
+            if role["RoleName"].startswith((f"sr-trial-pipeline-{owner}Role", f"sr-trial-operations-{owner}Role"))
         ]
         (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
         document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]

@@ -59,6 +59,7 @@ NO_RESOURCE = {
     "ecr:GetAuthorizationToken",
     "ec2:DescribeTags",
     "batch:DescribeJobs",
+    "batch:ListJobs",
     "logs:CreateLogDelivery",
     "logs:GetLogDelivery",
     "logs:UpdateLogDelivery",

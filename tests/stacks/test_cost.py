@@ -1,4 +1,4 @@
-"""What idle costs: that nothing in a template is billed by the hour.
+"""What idle costs: that nothing in a template is billed by the hour or the month.
 
 A test can prove that no resource of a kind which AWS bills by the hour is there, and that no machine is kept. That the
 kinds listed as free are free is read off AWS's price lists (docs/deploy.md, "What it costs idle").
@@ -6,7 +6,7 @@ kinds listed as free are free is read off AWS's price lists (docs/deploy.md, "Wh
 
 import pytest
 
-from .conftest import EXAMPLES
+from .conftest import EXAMPLES, Synthesize
 from .reading import Assembly
 
 FREE_WHEN_IDLE = {
@@ -23,12 +23,16 @@ FREE_WHEN_IDLE = {
     "AWS::EC2::VPC",
     "AWS::EC2::VPCGatewayAttachment",
     "AWS::EC2::VPCEndpoint",  # gateways only, see below
+    "AWS::CloudWatch::Alarm",  # ten metrics in each account, see test_operations; only where asked for
+    "AWS::CloudWatch::Dashboard",  # three in each account; only where asked for
+    "AWS::Budgets::Budget",  # only where asked for
     "AWS::Events::Rule",
     "AWS::IAM::InstanceProfile",
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
     "AWS::Lambda::Function",  # billed by the call
     "AWS::Logs::LogGroup",  # billed by the byte
+    "AWS::Logs::ResourcePolicy",
     "AWS::S3::Bucket",  # billed by the byte and the request
     "AWS::S3::BucketPolicy",
     "AWS::SNS::Topic",
@@ -36,6 +40,8 @@ FREE_WHEN_IDLE = {
     "AWS::StepFunctions::StateMachine",  # billed by the transition
     "Custom::S3AutoDeleteObjects",
 }
+FREE_UP_TO_A_NUMBER = {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::Budgets::BudgetsAction"}
+"""In each account, whoever uses it up."""
 BILLED_BY_THE_HOUR = {"isolated"}
 """Examples that choose to pay: interface endpoints by the hour, a key by the month."""
 
@@ -46,6 +52,11 @@ def test_nothing_is_billed_by_the_hour(assemblies: dict[str, Assembly], example:
     assert kinds <= FREE_WHEN_IDLE, kinds - FREE_WHEN_IDLE
     for endpoint in assemblies[example].of("EC2::VPCEndpoint"):
         assert endpoint.properties["VpcEndpointType"] == "Gateway"
+
+
+def test_a_config_that_asks_for_nothing_pays_for_nothing_however_much_an_account_has(synthesize: Synthesize) -> None:
+    kinds = {resource.kind for resource in synthesize({}).resources}
+    assert kinds <= FREE_WHEN_IDLE - FREE_UP_TO_A_NUMBER
 
 
 @pytest.mark.parametrize(

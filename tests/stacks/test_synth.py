@@ -183,6 +183,9 @@ CHOICES = {
         "retention": {"keep_data": False},
         "allowed_input_buckets": ["example-archive"],
         "allowed_output_buckets": ["example-delivery"],
+        "dashboard": True,
+        "alarms": True,
+        "budget": {"monthly_usd": 500, "stops_work": True},
     },
     "another partition": {"region": "cn-north-1", "zones": ["cn-north-1a"]},
     "Graviton in a network of our own": {"cpu_architecture": "arm64", "network": {"kind": "isolated"}},
@@ -191,4 +194,4 @@ CHOICES = {
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_choices_go_together_without_a_finding(synthesize: Synthesize, choice: str) -> None:
-    assert len(synthesize(CHOICES[choice]).templates) == 3
+    assert len(synthesize(CHOICES[choice]).templates) == 4

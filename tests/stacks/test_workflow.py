@@ -7,7 +7,7 @@ from sr_core.contract import CloudTier
 
 from .reading import Assembly, Json, follow, states
 
-MACHINES = ("UpscaleVideo", "UpscaleBatch", "OnUpload")
+MACHINES = ("UpscaleVideo", "UpscaleBatch", "OnUpload", "StopWork")
 NAMED_FAILURES = (
     "InputNotUnderstood",
     "InputNotAllowed",
