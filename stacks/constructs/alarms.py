@@ -55,10 +55,11 @@ class Alarms(Construct):
                 "EventsUndelivered",
                 f"SUM([{', '.join(rule_id(rule) for rule in rule_names)}])",
                 {rule_id(rule): undelivered(rule_name) for rule, rule_name in rule_names.items()},
-                says="EventBridge could not hand on an event. Means: an upload that started nothing (rule Uploaded), "
-                "or a message that nobody got (QueueBlocked, CutOff); the dashboard's Undelivered says which rule. "
-                "Do: look for sources without a result in the input bucket and start them by hand; see that the rule's "
-                "target and the topic's policy are as deployed: cdk diff, then cdk deploy.",
+                says="EventBridge could not hand on an event. Means: an upload that started nothing (rule Uploaded), a "
+                "message that nobody got (QueueBlocked, CutOff), or a budget that is spent and stopped nothing "
+                "(BudgetReached); each rule's metric FailedInvocations says which, on the dashboard under Undelivered. "
+                "Do: start by hand what was not started, sources without a result or StopWork; see that rule, target "
+                "and topic's policy are as deployed: cdk diff, then cdk deploy.",
             ),
         ]
 

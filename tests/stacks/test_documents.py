@@ -1,5 +1,6 @@
 """What the documents on deploying say about the code, as far as it can go stale."""
 
+import json
 import re
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from sr_core.throughput import TIERS
 from stacks.config import load_config
 from stacks.constructs.announcements import EVENT_BATCH_DONE, EVENT_BATCH_FAILED, EVENT_DONE, EVENT_FAILED
+from stacks.constructs.stop_workflow import EVENT_NOT_STOPPED, EVENT_STOPPED
 
 from .conftest import ROOT
 from .reading import Assembly
@@ -82,3 +84,23 @@ def test_every_event_that_is_announced_is_in_the_document() -> None:
     text = (ROOT / "docs" / "deploy.md").read_text()
     for event in (EVENT_DONE, EVENT_FAILED, EVENT_BATCH_DONE, EVENT_BATCH_FAILED):
         assert f"`{event}`" in text
+
+
+def test_every_mail_that_wakes_someone_is_explained_with_what_to_do(production: Assembly) -> None:
+    # given the rows of the table, by what is in their first column
+    text = (ROOT / "docs" / "deploy.md").read_text()
+    (night,) = re.findall(r"^## At night\n(.*?)^## ", text, flags=re.MULTILINE | re.DOTALL)
+    rows = [
+        [cell.strip() for cell in row.strip("| ").split(" | ")] for row in re.findall(r"^\| .*\|$", night, re.MULTILINE)
+    ]
+    assert all(len(row) == 3 and all(row) for row in rows)
+    explained = " ".join(row[0] for row in rows)
+    # then every subject, every event of a rule, and every alarm is there
+    subjects = (EVENT_FAILED, EVENT_BATCH_DONE, EVENT_BATCH_FAILED, EVENT_STOPPED, EVENT_NOT_STOPPED)
+    rules = [rule.properties["Targets"][0].get("InputTransformer") for rule in production.of("Events::Rule")]
+    told = {json.loads(re.sub(r":<[\w-]+>", ":0", rule["InputTemplate"]))["event"] for rule in rules if rule}
+    assert told == {"Queue blocked", "Execution cut off"}
+    alarms = {f"NAME-{alarm.name.rsplit('/')[-1]}" for alarm in production.of("CloudWatch::Alarm")}
+    assert alarms
+    for name in (*subjects, *told, *alarms):
+        assert f"`{name}`" in explained, name
