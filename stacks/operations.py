@@ -4,6 +4,7 @@ StopWork is always there, since it costs nothing until it is used. The rest is t
 dashboard, the alarms and the budget's action are free up to a number in each account only.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import aws_cdk.aws_events as events
@@ -52,11 +53,11 @@ class OperationsStack(Stack):
             **({"OnUpload": pipeline.upload} if pipeline.upload else {}),
             "UpscaleVideo": pipeline.video,
         }
-        """Who starts whom comes before whom it starts."""
-        self._rules: dict[str, events.Rule] = dict(pipeline.rules)
+        """Who starts whom comes before whom it starts. Referred to by name: `OnUpload` may go again."""
+        self._rules = dict(pipeline.rules)
         self.stop = self._make_stop_workflow()
         if config.budget:
-            self._rules |= self._make_guard(config.budget).rules
+            self._rules |= _names(self._make_guard(config.budget).rules)
         alarms = self._make_alarms() if config.alarms else None
         if config.dashboard:
             self._make_dashboard(alarms)
@@ -69,7 +70,7 @@ class OperationsStack(Stack):
             "StopWork",
             name=name,
             definition=stop_workflow(
-                state_machines={name: found.machine.state_machine_arn for name, found in self._workflows.items()},
+                state_machines={name: found.arn_by_name for name, found in self._workflows.items()},
                 queues=self._compute.queue_arns(),
                 topic=topic.topic_arn,
             ),
@@ -80,7 +81,7 @@ class OperationsStack(Stack):
             Right(
                 sid="ListExecutions",
                 actions=["states:ListExecutions"],
-                resources=[found.machine.state_machine_arn for found in self._workflows.values()],
+                resources=[found.arn_by_name for found in self._workflows.values()],
             ),
             Right(
                 sid="StopExecutions",
@@ -101,11 +102,9 @@ class OperationsStack(Stack):
             *self._pipeline.announcing(),
             *self._pipeline.key_rights(),
         )
-        self._rules["StopWorkCutOff"] = cut_off(
-            self,
-            topic=topic,
-            definitions={workflow.machine.state_machine_arn: workflow.definition},
-            why=WHY_STOP_WAS_CUT_OFF,
+        stopped = {workflow.machine.state_machine_arn: workflow.definition}
+        self._rules |= _names(
+            {"StopWorkCutOff": cut_off(self, topic=topic, definitions=stopped, why=WHY_STOP_WAS_CUT_OFF)}
         )
         CfnOutput(self, "StopWorkArn", value=workflow.machine.state_machine_arn)
         return workflow
@@ -130,16 +129,16 @@ class OperationsStack(Stack):
         look_at = (
             console.dashboard(region, self._dashboard_name)
             if self._config.dashboard
-            else console.executions(region, self._pipeline.video.machine.state_machine_arn)
+            else console.executions(region, self._pipeline.video.arn_by_name)
         )
         return Alarms(
             self,
             "Alarms",
             name=self._config.name,
             topic=self._pipeline.topic,
-            video_workflow_arn=self._pipeline.video.machine.state_machine_arn,
+            video_workflow_arn=self._pipeline.video.arn_by_name,
             stop_workflow_arn=self.stop.machine.state_machine_arn,
-            rule_names=self._rule_names(),
+            rule_names=self._rules,
             look_at=look_at,
         )
 
@@ -158,16 +157,16 @@ class OperationsStack(Stack):
             name=self._dashboard_name,
             subjects=Subjects(
                 region=config.region,
-                state_machines={name: found.machine.state_machine_arn for name, found in self._workflows.items()},
+                state_machines={name: found.arn_by_name for name, found in self._workflows.items()},
                 stop_workflow_arn=self.stop.machine.state_machine_arn,
                 buckets={
                     "Input": storage.input.bucket_name,
                     "Work": storage.work.bucket_name,
                     "Output": storage.output.bucket_name,
                 },
-                rule_names=self._rule_names() | {"JobEvents": jobs.rule.ref},
+                rule_names=self._rules | {"JobEvents": jobs.rule.ref},
                 topic_name=self._pipeline.topic.topic_name,
-                workflow_logs=[found.log_group.log_group_name for found in self._workflows.values()],
+                workflow_logs=[found.log_group_name for found in self._workflows.values()],
                 job_log=self._compute.job_log_group_name,
                 job_event_log=jobs.log_group.log_group_name,
                 application=config.name,
@@ -176,5 +175,6 @@ class OperationsStack(Stack):
         )
         CfnOutput(self, "DashboardUrl", value=console.dashboard(config.region, self._dashboard_name))
 
-    def _rule_names(self) -> dict[str, str]:
-        return {name: rule.rule_name for name, rule in self._rules.items()}
+
+def _names(rules: Mapping[str, events.Rule]) -> dict[str, str]:
+    return {name: rule.rule_name for name, rule in rules.items()}

@@ -70,17 +70,18 @@ class PipelineStack(Stack):
         self.topic = self._make_topic()
         self.video = self._make_video_workflow()
         self.batch = self._make_batch_workflow()
-        self.rules: dict[str, events.Rule] = {}
-        """Those on which a start or a message hangs, by name."""
+        self.rules: dict[str, str] = {}
+        """Names of those on which a start or a message hangs, by what they are called here."""
         self.upload = self._start_on_upload() if config.upload_trigger else None
         workflows = [self.video, self.batch, *([self.upload] if self.upload else [])]
-        self.rules |= SilentTrouble(
+        trouble = SilentTrouble(
             self,
             "SilentTrouble",
             topic=self.topic,
             queue_arns=compute.queue_arns(),
             definitions={workflow.machine.state_machine_arn: workflow.definition for workflow in workflows},
-        ).rules
+        )
+        self.rules |= {name: rule.rule_name for name, rule in trouble.rules.items()}
 
     def key_rights(self) -> list[Right]:
         """What it takes to read and write under the deployment's key, where it has one."""
@@ -260,9 +261,12 @@ class PipelineStack(Stack):
             *self.announcing(),
             *self.key_rights(),
         )
-        self.rules["Uploaded"] = events.Rule(
+        # Named, since it may go, and what another stack refers to otherwise could not.
+        self.rules["Uploaded"] = f"{self._config.name}-Uploaded"
+        events.Rule(
             self,
             "Uploaded",
+            rule_name=self.rules["Uploaded"],
             description="A video was put into the input bucket",
             event_pattern=events.EventPattern(
                 source=["aws.s3"],

@@ -12,7 +12,11 @@ from stacks.constructs.findings import ANY_RESOURCE, Right, accept, allow
 
 
 class Workflow(Construct):
-    """A Standard workflow. Rights are added by whoever knows what its definition calls."""
+    """A Standard workflow. Rights are added by whoever knows what its definition calls.
+
+    `arn_by_name` and `log_group_name` are for another stack: they refer to nothing, so that this workflow can go though
+    the other still knows of it.
+    """
 
     def __init__(
         self,
@@ -25,11 +29,13 @@ class Workflow(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.definition = definition
+        self.arn_by_name = self._arn("states", f"stateMachine:{name}")
+        # This start keeps the log's resource policy short, however many state machines there are.
+        self.log_group_name = f"/aws/vendedlogs/states/{name}"
         self.log_group = logs.LogGroup(
             self,
             "Logs",
-            # This start keeps the log's resource policy short, however many state machines there are.
-            log_group_name=f"/aws/vendedlogs/states/{name}",
+            log_group_name=self.log_group_name,
             retention=log_retention,
             removal_policy=RemovalPolicy.DESTROY,
         )

@@ -6,6 +6,7 @@ its ARN, ``Cpu/Queue`` the queue of the pool Cpu.
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -69,6 +70,18 @@ class Assembly:
         machine = self.one("StepFunctions::StateMachine", f"{name}/StateMachine")
         found: Json = json.loads(machine.properties["DefinitionString"])
         return found
+
+    def machine_arn(self, name: str, *, region: str = PSEUDO["AWS::Region"]) -> str:
+        """The ARN of a state machine as it is when it is put together from names, by its construct's name."""
+        machine = self.one("StepFunctions::StateMachine", f"{name}/StateMachine")
+        account = PSEUDO["AWS::AccountId"]
+        return f"arn:aws:states:{region}:{account}:stateMachine:{machine.properties['StateMachineName']}"
+
+    def imported(self, stack: str) -> set[str]:
+        """Names of the resources of other stacks that a stack can be updated only together with."""
+        text = json.dumps(self.templates[stack])
+        exports = set(re.findall(r'"Fn::ImportValue": "([^"]+)"', text))
+        return {str(self._resolve(*self.exports[export])).removeprefix("arn:aws:s3:::") for export in exports}
 
     def statements(self, role: str) -> list[Json]:
         """The policy statements of the role whose construct has that name."""

@@ -69,7 +69,9 @@ def metrics(page: list[Json]) -> Iterator[tuple[str, str, dict[str, str], Json]]
 
 def named(assembly: Assembly) -> set[str]:
     """Every name by which another resource can refer to one of the deployment."""
-    return {resource.name for resource in assembly.resources}
+    machines = [found.name.split("/")[0] for found in assembly.of("StepFunctions::StateMachine")]
+    given = {rule.properties["Name"] for rule in assembly.of("Events::Rule") if "Name" in rule.properties}
+    return {resource.name for resource in assembly.resources} | given | {*map(assembly.machine_arn, machines)}
 
 
 def test_what_may_cost_by_the_month_is_there_only_where_it_is_asked_for(assemblies: dict[str, Assembly]) -> None:
@@ -105,7 +107,7 @@ def test_every_metric_is_one_that_aws_publishes_about_a_resource_that_is_deploye
             if namespace not in WHOLE_ACCOUNT and key != "StorageType":
                 assert value.removesuffix(".TopicName") in named(everything), (namespace, name, value)
     assert {dimensions["StateMachineArn"] for namespace, _, dimensions, _ in shown if namespace == "AWS/States"} == {
-        f"{name}/StateMachine" for name in ("UpscaleVideo", "UpscaleBatch", "OnUpload")
+        everything.machine_arn(name) for name in ("UpscaleVideo", "UpscaleBatch", "OnUpload")
     }
 
 
@@ -133,7 +135,7 @@ def test_every_question_is_asked_of_a_log_that_is_deployed(everything: Assembly,
             asked |= set(sources)
     known = set(groups) | set(groups.values())
     assert asked <= known, asked - known
-    assert {"/sr/jobs", "JobEvents/Logs", "UpscaleVideo/Logs"} <= asked
+    assert {"/sr/jobs", "JobEvents/Logs", "/aws/vendedlogs/states/sr-UpscaleVideo"} <= asked
 
 
 def test_every_change_of_every_job_is_kept_for_the_questions(everything: Assembly) -> None:
@@ -216,8 +218,16 @@ def test_every_rule_on_which_a_start_or_a_message_hangs_is_watched(everything: A
         if "MetricStat" in metric
         for dimension in metric["MetricStat"]["Metric"]["Dimensions"]
     }
-    rules = {rule.name for rule in everything.of("Events::Rule")}
+    rules = {rule.properties.get("Name", rule.name) for rule in everything.of("Events::Rule")}
     assert watched == rules - {"JobEvents/Rule"}, "that one feeds the dashboard alone"
+
+
+def test_what_a_config_asks_for_it_can_do_without_again(synthesize: Synthesize, everything: Assembly) -> None:
+    # given that CloudFormation does not take away what another stack imports: that other is updated after it
+    assert everything.imported("operations")
+    least = {resource.name for resource in synthesize({}).resources}
+    wanted = {name.split(".")[0] for name in everything.imported("operations")}
+    assert wanted - {"Key"} <= least, "a key of one's own stays, the pipeline's stack imports it, too"
 
 
 @pytest.mark.parametrize("service", ["cloudwatch.amazonaws.com", "budgets.amazonaws.com"])

@@ -23,9 +23,9 @@ def test_it_is_there_in_every_deployment_since_it_costs_nothing_until_it_is_used
     assert output
 
 
-def test_what_starts_executions_is_stopped_before_what_it_starts(stop: Json) -> None:
+def test_what_starts_executions_is_stopped_before_what_it_starts(production: Assembly, stop: Json) -> None:
     assert stop["Begin"]["Parameters"]["machines"] == [
-        f"{name}/StateMachine" for name in ("UpscaleBatch", "OnUpload", "UpscaleVideo")
+        production.machine_arn(name) for name in ("UpscaleBatch", "OnUpload", "UpscaleVideo")
     ]
     assert stop["StopExecutions"]["MaxConcurrency"] == 1
     assert stop["StopExecutions"]["Next"] == "Settle"
@@ -104,7 +104,7 @@ def test_it_may_stop_this_deployments_work_and_start_none(assembly: Assembly) ->
     name = assembly.one("StepFunctions::StateMachine", "UpscaleVideo/StateMachine").properties["StateMachineName"]
     machine, job = f"arn:aws:states:{region}:{ACCOUNT}:execution:{name}", f"arn:aws:batch:{region}:{ACCOUNT}:job/0a1b"
 
-    assert may(statements, "states:ListExecutions", "UpscaleVideo/StateMachine")
+    assert may(statements, "states:ListExecutions", assembly.machine_arn("UpscaleVideo", region=region))
     assert may(statements, "states:StopExecution", f"{machine}:one")
     assert may(statements, "batch:ListJobs", "*")
     assert may(statements, "batch:TerminateJob", job)
