@@ -17,7 +17,7 @@ import aws_cdk.aws_events_targets as targets
 import aws_cdk.aws_iam as iam
 import aws_cdk.aws_sns as sns
 import aws_cdk.aws_stepfunctions as sfn
-from aws_cdk import Aws, Duration
+from aws_cdk import Aws, CfnOutput, Duration
 from constructs import Construct
 
 from stacks.config_parts import Budget
@@ -124,6 +124,7 @@ class BudgetGuard(Construct):
         """Returns the topic to which a message starts `stop_workflow`."""
         topic = sns.Topic(self, "Reached", display_name=f"{name}: budget", enforce_ssl=True)
         let_publish(BUDGETS, topic, None, sid="BudgetIsSpent")
+        CfnOutput(self, "ReachedTopicArn", value=topic.topic_arn)
         alarm = cloudwatch.Metric(
             namespace="AWS/SNS",
             metric_name="NumberOfMessagesPublished",

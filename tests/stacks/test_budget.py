@@ -126,13 +126,15 @@ def alarm_went(state: str, alarm: str) -> Json:
     }
 
 
-def test_what_runs_is_stopped_by_a_message_that_only_budgets_may_send(everything: Assembly) -> None:
+def test_what_runs_is_stopped_by_a_message_that_no_other_service_may_send(everything: Assembly) -> None:
     # Given that all of it is told to a topic of its own
     (reached,) = [address for kind, percent, address in notifications(everything) if percent == 100]
     assert reached == "Guard/Reached"
     (policy,) = [found for found in everything.of("SNS::TopicPolicy") if found.name == "Guard/Reached/Policy"]
     allowed = [found for found in policy.properties["PolicyDocument"]["Statement"] if found["Effect"] == "Allow"]
     assert [found["Principal"] for found in allowed] == [{"Service": "budgets.amazonaws.com"}]
+
+    assert any("ReachedTopicArn" in name for name in everything.templates["operations"]["Outputs"]), "to try it with"
 
     # Then one message on it sets off an alarm
     alarm = everything.one("CloudWatch::Alarm", "Guard/BudgetReached").properties
