@@ -1,8 +1,9 @@
 """StopWork, the operator's brake: everything stops, one message tells of it, and started again it goes on."""
 
 import json
+import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,24 @@ def test_a_job_that_no_execution_owns_is_ended_too(cloud: LocalCloud, warm: Warm
     assert (job.status, job.job_stopped_reason) == ("FAILED", "stopped with everything else by StopWork")
 
 
+@pytest.fixture
+def two_rounds(cloud: LocalCloud) -> Iterator[None]:
+    """StopWork gives up after two rounds of looking instead of eight."""
+    client = cloud.client("stepfunctions")
+    (arn,) = [
+        found["stateMachineArn"]
+        for found in client.list_state_machines()["stateMachines"]
+        if found["name"].endswith("-StopWork")
+    ]
+    whole = client.describe_state_machine(stateMachineArn=arn)["definition"]
+    fewer, found = re.subn(r'("\$\.round", "NumericGreaterThanEquals": )\d+', r"\g<1>2", whole)
+    assert found == 1
+    client.update_state_machine(stateMachineArn=arn, definition=fewer)
+    yield
+    client.update_state_machine(stateMachineArn=arn, definition=whole)
+
+
+@pytest.mark.usefixtures("two_rounds")
 def test_what_may_not_be_looked_at_is_not_called_stopped(
     cloud: LocalCloud, take_away: TakeAway, told: Callable[[], list[tuple[str, Any]]]
 ) -> None:
