@@ -48,7 +48,7 @@ basicsr: $(VENV)/.run ## install what reads BasicSR's option files (--model basi
 	@$(INSTALL) -e '.[inference,zoo,basicsr]'
 
 test: $(VENV)/.dev ## run all tests (about five minutes on two cores; PYTEST="-k name" narrows)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder $(PYTEST)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope $(PYTEST)
 
 lint: $(VENV)/.dev ## formatting, style, types, who may import whom
 	$(BIN)/ruff format --check .

@@ -1,7 +1,7 @@
 """Which tests stay together when several processes share the suite (`make test`), and where temporary files lie.
 
-A folder whose tests share something dear, the synthesized applications, goes to one process whole, so that it is made
-once; elsewhere each file stays together.
+A folder whose tests share something dear, the synthesized applications or a cloud, goes to one process whole, so that
+it is made once; elsewhere each file stays together.
 """
 
 import os
@@ -18,7 +18,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # A core for each process that shares the suite; torch's threads would wait for one another's, turning in circles.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-UNDIVIDED = ("tests/stacks/",)
+UNDIVIDED = ("tests/stacks/", "tests/localcloud/")
 
 
 def group(nodeid: str) -> str:
