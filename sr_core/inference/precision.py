@@ -1,6 +1,7 @@
 """In which precision a network is run: the one asked for, or the fastest that is safe for it on this device."""
 
 import time
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -44,11 +45,12 @@ def computes_bf16(device: Device) -> bool:
     return supported
 
 
+@cache
 @torch.inference_mode()
 def bf16_gain() -> float:
     """How many times as fast as in fp32 this CPU convolves in bf16: the least processor time of several, in turns.
 
-    Takes a few hundredths of a second. Having the instructions says little: AVX-512's multiply as many numbers a cycle
+    Takes a few hundredths of a second, once in a process. Having the instructions says little: AVX-512's multiply as many numbers a cycle
     as fp32's on some processors and twice as many on others, the matrix unit's (AMX) eight times as many or more.
     """
     threads = torch.get_num_threads()

@@ -51,7 +51,7 @@ def test_the_gain_is_of_processor_time_and_leaves_the_threads_as_they_were(monke
     with monkeypatch.context() as patched:
         patched.setattr("sr_core.inference.precision.F.conv2d", convolved)
         patched.setattr("sr_core.inference.precision.time.thread_time", lambda: now[0])
-        gain = bf16_gain()
+        gain = bf16_gain.__wrapped__()
 
     # Then that is the gain, both had as many turns, and here, too, it is a number
     assert gain == 3.0
