@@ -50,8 +50,9 @@ def computes_bf16(device: Device) -> bool:
 def bf16_gain() -> float:
     """How many times as fast as in fp32 this CPU convolves in bf16: the least processor time of several, in turns.
 
-    Takes a few hundredths of a second, once in a process. Having the instructions says little: AVX-512's multiply as many numbers a cycle
-    as fp32's on some processors and twice as many on others, the matrix unit's (AMX) eight times as many or more.
+    Takes a few hundredths of a second, once in a process. Having the instructions says little: AVX-512's multiply as
+    many numbers a cycle as fp32's on some processors and twice as many on others, the matrix unit's (AMX) eight times
+    as many or more.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as the pipeline works, and all that a thread's own clock sees
