@@ -16,8 +16,7 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from sr_core.errors import InputError, IntegrityError
-from sr_core.types import COMPACT as COMPACT
-from sr_core.types import Model, ModelSpec
+from sr_core.types import COMPACT, Model, ModelSpec
 
 MAX_SCALE = 8
 DEFAULT_SCALE = 2

@@ -17,7 +17,7 @@ from sr_core.errors import InputError, IntegrityError
 from sr_core.models import catalogue, measure
 from sr_core.models.checkpoint import read_metadata, read_state
 from sr_core.models.compact import from_state, read_tensors
-from sr_core.types import ModelSpec, Precision
+from sr_core.types import COMPACT, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from sr_core.models.published import Recognised
@@ -39,7 +39,7 @@ def load(spec: ModelSpec, path: Path | None = None) -> nn.Module:
             "install the same version, or start anew"
         )
     state = read_tensors(read_state(file))
-    if spec.architecture == catalogue.COMPACT:
+    if spec.architecture == COMPACT:
         return from_state(state)
     found = _recognise(file, state, name=spec.name)
     return measure.Fitted(found.network, scale=found.scale, multiple_px=found.multiple_px, minimum_px=found.minimum_px)

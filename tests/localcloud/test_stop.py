@@ -20,6 +20,11 @@ from .test_rights import TakeAway, take_away
 
 __all__ = ["take_away"]
 
+# A thread of moto's waits for a token that nobody sends, and may fail when its execution is aborted. Nobody asks it.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Exception in thread WaitForTaskToken_SyncTask:pytest.PytestUnhandledThreadExceptionWarning"
+)
+
 
 @pytest.fixture
 def told(cloud: LocalCloud) -> Callable[[], list[tuple[str, Any]]]:
