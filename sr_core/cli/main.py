@@ -10,8 +10,8 @@ import traceback
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import partial
-from importlib import import_module
 
+from sr_core.cli.imports import import_uncollected
 from sr_core.cli.output import OutputClosedError, note, show_json, standard_output
 from sr_core.cli.parser import parse
 from sr_core.cli.signals import interruptible, stopping_at_once
@@ -49,7 +49,7 @@ def _call(options: argparse.Namespace) -> None:
     with _interruptible(options) if options.is_work else stopping_at_once() as options.interruption:
         if options.reads_media:
             nursery.start()  # its imports go on beside those of torch
-        import_module(f"sr_core.cli.{options.module}").run(options)
+        import_uncollected(f"sr_core.cli.{options.module}").run(options)
 
 
 def _interruptible(options: argparse.Namespace) -> AbstractContextManager[Interruption]:

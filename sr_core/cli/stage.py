@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from sr_core.cli.cost import cost_line
+from sr_core.cli.imports import import_uncollected
 from sr_core.cli.output import note, progress_display, show, show_json
 from sr_core.cli.scratch import scratch_folder
 from sr_core.contract import Stage
@@ -15,6 +16,7 @@ from sr_core.types import Receipt
 
 
 def run(options: argparse.Namespace) -> None:
+    import_uncollected(f"sr_core.stages.{options.stage}")
     manifest = Manifest(open_store(options.job))
     with progress_display() as progress, scratch_folder() as scratch:
         answer, text = _run_stage(options, manifest, scratch, progress, options.interruption)
