@@ -28,23 +28,20 @@ class _End:
 
 
 class _Reader(Generic[Item]):
-    """Reads items in a thread of its own, at most `ahead` of them before they are taken."""
+    """Reads items in a thread of its own, at most `ahead` of them before they are taken, and sets `news` for each."""
 
-    def __init__(self, items: Iterable[Item], *, ahead: int) -> None:
-        self._items = items
+    def __init__(self, items: Iterable[Item], *, ahead: int, news: threading.Event) -> None:
+        self._items, self._news = items, news
         self._queue: Queue[Item | _End] = Queue(maxsize=ahead)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._read, name="reader", daemon=True)
         self._thread.start()
 
-    def take(self, *, wait: bool) -> Item | _End | None:
-        """The next item or what follows the last; None when it is not there yet and shall not be waited for."""
-        while True:
-            try:
-                return self._queue.get(timeout=_POLL_SECONDS) if wait else self._queue.get_nowait()
-            except Empty:
-                if not wait:
-                    return None
+    def take(self) -> Item | _End | None:
+        """The next item or what follows the last; None when it is not there yet."""
+        with suppress(Empty):
+            return self._queue.get_nowait()
+        return None
 
     def stop(self) -> None:
         """Reads nothing more, and returns when the item in hand is through."""
@@ -66,6 +63,7 @@ class _Reader(Generic[Item]):
         while not self._stopped.is_set():
             with suppress(Full):
                 self._queue.put(item, timeout=_POLL_SECONDS)
+                self._news.set()
                 return
 
 
@@ -90,24 +88,29 @@ def overlap(
     sizes = iter(groups)
     left_in_group = 0
     end: _End | None = None
+    news = threading.Event()
+    """Set when an item was read or worked on: one that comes while others are worked on joins them at once."""
     with ThreadPoolExecutor(workers, thread_name_prefix="worker", initializer=prepare_worker) as pool:
-        reader = _Reader(items, ahead=ahead)
+        reader = _Reader(items, ahead=ahead, news=news)
         try:
             while end is None or pending:
                 if not pending and not left_in_group:
                     left_in_group = next(sizes, sys.maxsize)
+                news.clear()
                 while end is None and left_in_group and len(pending) < workers + ahead:
-                    # Wait for reading only when there is nothing to hand on.
-                    item = reader.take(wait=not pending)
+                    item = reader.take()
                     if item is None:
                         break
                     if isinstance(item, _End):
                         end = item
                     else:
                         pending.append(pool.submit(work, item))
+                        pending[-1].add_done_callback(lambda _: news.set())
                         left_in_group -= 1
-                if pending:
+                if pending and pending[0].done():
                     yield pending.popleft().result()
+                elif pending or end is None:
+                    news.wait()
             if end.error is not None:
                 raise end.error
         finally:

@@ -72,6 +72,25 @@ def test_work_runs_on_several_threads_at_once() -> None:
     assert list(overlap(range(3), lambda item: barrier.wait() >= 0, workers=3, ahead=3)) == [True] * 3
 
 
+def test_an_item_that_comes_while_another_is_worked_on_is_worked_on_beside_it() -> None:
+    # Given two workers, and a reader that reads the second item when the first is being worked on
+    is_first_begun = threading.Event()
+    together = threading.Barrier(2, timeout=10)
+
+    def items() -> Iterator[int]:
+        yield 1
+        assert is_first_begun.wait(10)
+        yield 2
+
+    def work(item: int) -> int:
+        is_first_begun.set()
+        together.wait()
+        return item
+
+    # When results are asked for, then both are worked on at once: neither comes through alone
+    assert list(overlap(items(), work, workers=2, ahead=1)) == [1, 2]
+
+
 def test_an_error_of_reading_comes_after_the_results_before_it() -> None:
     def items() -> Iterator[int]:
         yield 1
