@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sr_core.contract import PROGRAM
+from sr_core.video import nursery
 
 WARM_MODULES: Sequence[str] = (
     "sr_core.cli.stage",
@@ -43,6 +44,7 @@ def main(descriptor: int, also: Sequence[str]) -> None:
         import_module(module)
     if len(list(Path("/proc/self/task").iterdir())) != 1:
         raise SystemExit("an import has started a thread: a fork of this process may hang")
+    nursery.start()  # one for all jobs: its imports take as long as a short job
     gc.freeze()  # else the first collection in a fork copies all memory
     order = _serve(channel)
     if order is not None:
@@ -94,8 +96,9 @@ def _reap(channel: socket.socket, running: set[int]) -> None:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == 0:
             return
-        running.remove(pid)
-        _tell(channel, {"ended": pid, "status": os.waitstatus_to_exitcode(status)})
+        if pid in running:  # not the nursery, which was killed: the next job starts its own
+            running.remove(pid)
+            _tell(channel, {"ended": pid, "status": os.waitstatus_to_exitcode(status)})
 
 
 def _tell(channel: socket.socket, message: Mapping[str, int]) -> None:
