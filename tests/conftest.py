@@ -4,6 +4,7 @@ A folder whose tests share something dear, the synthesized applications or a clo
 it is made once; elsewhere each file stays together.
 """
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from xdist.scheduler import LoadScopeScheduling
 if "PYTEST_XDIST_WORKER" in os.environ:
     # A core for each process that shares the suite; torch's threads would wait for one another's, turning in circles.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+gc.disable()  # until all tests are collected: it would take a third of that time
 
 UNDIVIDED = ("tests/stacks/", "tests/localcloud/")
 
@@ -37,6 +40,11 @@ class _InGroups(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
     return _InGroups(config, log)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture
