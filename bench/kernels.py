@@ -18,7 +18,7 @@ from bench.peak import matrix_peak_flops
 from sr_core.errors import InputError
 from sr_core.inference.color import rgb_to_planes
 from sr_core.inference.cuda_driver import load
-from sr_core.inference.device import check_device
+from sr_core.inference.device import choose_device
 from sr_core.inference.fused_planes import fuse_planes
 from sr_core.inference.layer_kernels import (
     DTYPES,
@@ -35,7 +35,7 @@ from sr_core.inference.nvrtc import compile_cuda
 from sr_core.inference.precision import computes_bf16
 from sr_core.inference.sequence import Format
 from sr_core.models.compact import Compact
-from sr_core.types import ColorInfo, Execution
+from sr_core.types import ColorInfo, Execution, Settings
 
 SIZE_PX = (540, 960)
 """Height and width."""
@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--precision", action="append", choices=get_args(HalfPrecision), help="may be repeated (both)")
     options = parser.parse_args(arguments)
     try:
-        check_device("cuda")
+        choose_device(Settings(device="cuda"))
     except InputError as error:
         print(error, file=sys.stderr)
         return error.exit_code

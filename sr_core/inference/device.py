@@ -3,7 +3,7 @@
 import torch
 
 from sr_core.cores import core_count
-from sr_core.errors import InputError
+from sr_core.errors import InputError, TransientError
 from sr_core.inference.fused import fused_builds
 from sr_core.inference.numerics import gpu_builds
 from sr_core.types import Device, Execution, Settings
@@ -13,14 +13,15 @@ def choose_device(settings: Settings) -> Device:
     """The device asked for, or the best there is. Raises InputError when the one asked for is not there."""
     if settings.device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    check_device(settings.device)
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("no CUDA device is available here; see `sr doctor`, or take --device cpu")
     return settings.device
 
 
-def check_device(device: Device) -> None:
-    """Raises InputError when the device that a plan or a user names is not there."""
+def check_planned_device(device: Device) -> None:
+    """Raises TransientError when a plan's device does not answer: the plan is right, and another machine's may."""
     if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("no CUDA device is available here; see `sr doctor`, or plan the job with --device cpu")
+        raise TransientError("the job is planned for a GPU, and none answers here (see `sr doctor`); start it again")
 
 
 _GPU_WORKERS = 3

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from sr_core.heap import keep_freed_memory
-from sr_core.inference.device import check_device, fingerprint, worker_count
+from sr_core.inference.device import check_planned_device, fingerprint, worker_count
 from sr_core.inference.engine import Engine
 from sr_core.inference.fused_planes import fuse_planes
 from sr_core.inference.numerics import settle_gpu_numerics
@@ -44,12 +44,12 @@ class FrameUpscaler:
         weights: the weights file; None for a network that ships with the package.
         reuse: whether what did not change is taken from the frame before: parts of it on a CPU, all of it on a GPU.
 
-    Raises InputError when the plan's device is not there, and InputError or IntegrityError when the weights are not
-    usable, see `models.loading.load`; on a GPU GpuMemory when it is too small.
+    Raises TransientError when the plan's device does not answer, and InputError or IntegrityError when the weights are
+    not usable, see `models.loading.load`; on a GPU GpuMemory when it is too small.
     """
 
     def __init__(self, plan: Plan, weights: Path | None, *, reuse: bool = True) -> None:
-        check_device(plan.execution.device)
+        check_planned_device(plan.execution.device)
         if plan.execution.device == "cpu":
             keep_freed_memory()
         else:
