@@ -23,6 +23,7 @@ from sr_core.contract import PROGRAM
 from sr_core.video import nursery
 
 WARM_MODULES: Sequence[str] = (
+    "sr_core.cli.main",
     "sr_core.cli.stage",
     "sr_core.models.loading",
     "sr_core.stages.assemble",
