@@ -63,15 +63,24 @@ def show_json(content: dict[str, Any], *, indent: int | None = 2) -> None:
 def show(text: str) -> None:
     """Raises as `standard_output`."""
     with standard_output():
-        print(text)  # noqa: T201 — this is the program's output
+        print(_harmless(text))  # noqa: T201 — this is the program's output
 
 
 def note(text: str) -> None:
     """A remark beside the output, on standard error; where nobody can read it, that is no reason to stop."""
     try:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
+        print(_harmless(text), file=sys.stderr, flush=True)  # noqa: T201
     except OSError:
         _discard(sys.stderr)
+
+
+def printable(text: str) -> str:
+    """The text on one line, with escapes for what does not print: a file's tags may hold what commands a terminal."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def _harmless(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ A refusal of `sr run` is an answer here, not an error: the file has been describ
 
 import argparse
 
-from sr_core.cli.output import show, show_json
+from sr_core.cli.output import printable, show, show_json
 from sr_core.cli.scratch import scratch_folder
 from sr_core.cli.settings import settings_from
 from sr_core.errors import InputError
@@ -72,7 +72,7 @@ def _described(name: str, info: VideoInfo) -> list[str]:
     for stream in info.streams:
         words = [stream.kind, stream.codec, stream.language, stream.title, *stream.dispositions]
         note = stream.note or "carried as it is"
-        lines.append(f"  stream {stream.index}  {' '.join(word for word in words if word)}: {note}")
+        lines.append(f"  stream {stream.index}  {' '.join(printable(word) for word in words if word)}: {note}")
     return lines
 
 

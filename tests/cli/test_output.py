@@ -109,3 +109,15 @@ def test_json_is_json_whatever_the_encoding_of_standard_output() -> None:
     # When a name that has others is told, then it arrives
     assert answer.returncode == ExitCode.INPUT
     assert "größe 映画.mp4" in json.loads(answer.stdout.decode("ascii"))["error"]["message"]
+
+
+TITLE = "\x1b]0;title\x07\x1b[2J\n  result    none: forged"
+
+
+def test_what_a_file_calls_itself_commands_no_terminal_and_forges_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    output.show(f"a title: {output.printable(TITLE)}\nthe next line")
+    output.note(f"2×2 \x9b2J {TITLE}")
+
+    shown, noted = capsys.readouterr()
+    assert shown.splitlines() == [r"a title: \x1b]0;title\x07\x1b[2J\n  result    none: forged", "the next line"]
+    assert noted.startswith(r"2×2 \x9b2J \x1b]0;title\x07\x1b[2J")
