@@ -107,8 +107,21 @@ class Manifest:
             return FrameTable.from_json(self.store.get_bytes(TIMESTAMPS_KEY))
         except (ObjectNotFound, ValueError, KeyError) as error:
             raise IntegrityError(
-                f"{self.store.uri}/{TIMESTAMPS_KEY} is gone or damaged; delete the job folder"
+                f"{self.store.uri}/{TIMESTAMPS_KEY} is gone or damaged; run `sr extract --job {self.store.uri}` again"
             ) from error
+
+    def has_frames(self) -> bool:
+        """Whether the record of the source's frames is there and whole."""
+        try:
+            self.frames()
+        except IntegrityError:
+            return False
+        return True
+
+    def restore_frames(self, frames: FrameTable) -> None:
+        """Puts the record of the source's frames back where it is gone, as objects that expire may be, or damaged."""
+        if not self.has_frames():
+            self.store.put_bytes(TIMESTAMPS_KEY, frames.to_json())
 
     def receipts(self, stage: Stage, indices: Iterable[int]) -> dict[int, Receipt]:
         """The receipts that hold, by index. Those that do not are set aside."""

@@ -64,13 +64,15 @@ def extract(
             if is_deinterlaced(request.settings, info):
                 found = scan_source(source, info, deinterlace=True, on_frame=on_frame, while_waiting=interruption.check)
         plan = _decide(manifest, request, info, found, scratch, tier=tier, chunk_segments=chunk_segments)
+    else:
+        manifest.restore_frames(found.frames)
     _cut_missing(manifest, plan, found, source, scratch, interruption, started=started)
     manifest.write_route(plan)
     return plan
 
 
 def _is_done(manifest: Manifest, plan: Plan) -> bool:
-    return len(manifest.receipts(Stage.EXTRACT, range(len(plan.chunks)))) == len(plan.chunks)
+    return manifest.has_frames() and len(manifest.receipts(Stage.EXTRACT, range(len(plan.chunks)))) == len(plan.chunks)
 
 
 def _decide(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sr_core.contract import REPORT_KEY, REQUEST_KEY, Stage
+from sr_core.contract import REPORT_KEY, REQUEST_KEY, TIMESTAMPS_KEY, Stage
 from sr_core.errors import InputError, Interrupted
 from sr_core.interruption import Interruption
 from sr_core.manifest import Manifest
@@ -148,3 +148,23 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_source_is_looked
     told = extracted(tmp_path / "job", output=str(tmp_path / "nowhere" / "out.mp4"))
 
     assert "nowhere is not a folder; create it first" in told
+
+
+@pytest.mark.parametrize("damage", ["gone", "damaged"])
+def test_a_record_of_frames_that_is_gone_is_made_again(tmp_path: Path, damage: str) -> None:
+    # Given an extracted job whose record of frames has expired before its plan, or lost its end
+    source = make_clip(tmp_path / "source.mp4", frames=30)
+    manifest = submit(tmp_path / "job", source)
+    plan = extract(manifest, scratch=tmp_path)
+    record = tmp_path / "job" / TIMESTAMPS_KEY
+    before = record.read_bytes()
+    if damage == "gone":
+        record.unlink()
+    else:
+        record.write_bytes(before[:-20])
+
+    # When it is extracted again
+    again = extract(manifest, scratch=tmp_path)
+
+    # Then plan and record are as they were
+    assert (again, record.read_bytes()) == (plan, before)
