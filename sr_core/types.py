@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from sr_core.contract import CONTRACT_VERSION, Stage
+from sr_core.contract import CONTRACT_VERSION, MODELS_PREFIX, Stage
 from sr_core.cost import Cost, Market
 from sr_core.errors import InputError
 from sr_core.frozen import Model as Model
@@ -53,7 +53,7 @@ class ModelSpec(Model):
     """Digest of the weights file."""
     precisions: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
     """Those in which the network gives what it does in fp32, but for rounding."""
-    stored_key: str | None = None
+    stored_key: str | None = Field(default=None, pattern=f"^{MODELS_PREFIX}[0-9a-f]{{64}}$")
     """Where the job folder holds the weights file; None for a network that ships with the package."""
 
 

@@ -184,6 +184,16 @@ def test_a_damaged_plan_and_a_folder_without_request_are_named(manifest: Manifes
         Manifest(open_store(str(tmp_path))).request()
 
 
+def test_a_plan_whose_weights_lie_outside_of_the_job_is_damaged(manifest: Manifest) -> None:
+    # Given a plan that would have the weights fetched to beside a worker's folder
+    plan = json.loads(manifest.plan().to_json())
+    plan["model"]["stored_key"] = "../" + "0" * 64
+    manifest.store.put_bytes(PLAN_KEY, json.dumps(plan).encode())
+
+    with pytest.raises(IntegrityError, match=r"plan.json is damaged; delete the job folder"):
+        manifest.plan()
+
+
 def test_a_plan_names_the_chunks_that_exist(manifest: Manifest) -> None:
     plan: Plan = manifest.plan()
 
