@@ -10,13 +10,17 @@ It does not know what a job is made of, but for the plan, without which there is
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from sr_core.contract import PLAN_KEY, REPORT_KEY
 from sr_core.errors import InputError, TransientError
 from sr_core.storage.disk import disk_errors, make_folder
+
+_TRIES, _TRY_SECONDS = 3, 0.05
 
 
 @contextmanager
@@ -44,6 +48,19 @@ def job_folder(work_dir: Path, job_id: str) -> Iterator[tuple[Path, Path]]:
                     work_dir.rmdir()
 
 
+def unfinished(work_dir: Path) -> tuple[int, int]:
+    """How many jobs nobody works on have been begun there and not finished, and the bytes of their files."""
+    count = size_bytes = 0
+    for lock in work_dir.glob("*.lock"):
+        with suppress(OSError):  # it has been finished meanwhile, or is being worked on
+            with lock.open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            sizes = [path.stat().st_size for path in lock.with_suffix("").rglob("*") if path.is_file()]
+            count += bool(sizes)
+            size_bytes += sum(sizes)
+    return count, size_bytes
+
+
 @contextmanager
 def _locked(lock: Path) -> Iterator[None]:
     """Holds a lock on the file, which is made with its folder. Raises TransientError when another process does."""
@@ -55,15 +72,21 @@ def _locked(lock: Path) -> Iterator[None]:
         except InputError as error:
             raise InputError(f"{error} with --work-dir") from error
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise TransientError(
-                    f"another `sr run` is working on this job ({lock.parent}); wait until it ends"
-                ) from None
+            if not _is_had(file):
+                raise TransientError(f"another `sr run` is working on this job ({lock.parent}); wait until it ends")
             if _is_at(lock, file.fileno()):  # else whoever held it has finished, and removed it
                 yield
                 return
+
+
+def _is_had(file: IO[str]) -> bool:
+    """Whether the lock is ours now. Whoever only looks (`unfinished`) holds it for no time to speak of."""
+    for _ in range(_TRIES):
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(_TRY_SECONDS)
+    return False
 
 
 def _is_at(path: Path, descriptor: int) -> bool:

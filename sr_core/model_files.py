@@ -97,7 +97,8 @@ def _from_store(name: str, entry: PublishedModel, folder: Path) -> Found:
     try:
         path = store.fetch(entry.file, folder, sha256=promised)
     except ObjectNotFound as error:
-        raise InputError(f"{name} is not in {store.uri}; get it there first: sr models pull {name}") from error
+        there = f"{ENV_MODELS}={store.uri} " if ENV_MODELS in os.environ else ""
+        raise InputError(f"{name} is not in {store.uri}; get it there first: {there}sr models pull {name}") from error
     except DamagedData as error:
         raise IntegrityError(
             f"{entry.file} in {store.uri} is not what the catalogue promises; sr models pull {name} replaces it"

@@ -16,11 +16,14 @@ from sr_core.cli.output import OutputClosedError, note, show_json, standard_outp
 from sr_core.cli.parser import parse
 from sr_core.cli.signals import interruptible, stopping_at_once
 from sr_core.contract import PROGRAM, ExitCode
-from sr_core.errors import HostCapacity, Interrupted, SrError
+from sr_core.errors import HostCapacity, InputError, Interrupted, SrError
 from sr_core.heap import use_one_heap
 from sr_core.interruption import Interruption
 from sr_core.onednn import keep_kernels
 from sr_core.video import nursery
+
+_OF_INFERENCE = ("torch", "safetensors")
+"""Modules that the images of the CPU stages, and whoever only deploys, do without."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,6 +67,11 @@ def _meaning(error: BaseException, options: argparse.Namespace) -> SrError:
         case KeyboardInterrupt():
             gone_on = "stopped at once; the same command goes on from what is finished"
             return Interrupted(gone_on if options.is_work else "stopped; nothing is left behind")
+        case ModuleNotFoundError() if error.name in _OF_INFERENCE:
+            return InputError(
+                f"this needs {error.name}, which is not installed here: pip install '.[inference]'; "
+                "extract in the cloud has none, and takes published networks and compact ones in .safetensors"
+            )
         case MemoryError():
             remedy = ", or smaller tiles (--tile)" if options.is_work and "tile" in options else ""
             return HostCapacity(f"out of memory; use a machine with more{remedy}")

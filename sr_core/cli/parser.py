@@ -113,7 +113,7 @@ def _add_outlook(commands: "argparse._SubParsersAction[Parser]", name: str, text
     """A command that looks at a video and says what a job with the same settings would be."""
     parser = _add(commands, name, text)
     parser.set_defaults(reads_media=True)
-    parser.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key")
+    parser.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key, which is downloaded whole")
     add_settings(parser)
     _add_json(parser)
 

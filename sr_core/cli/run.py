@@ -10,6 +10,7 @@ from sr_core.cli.settings import settings_from
 from sr_core.contract import Stage
 from sr_core.delivery import default_output
 from sr_core.errors import InputError
+from sr_core.job_folder import unfinished
 from sr_core.pipeline import run_local
 from sr_core.progress import Progress
 from sr_core.storage.open import is_s3
@@ -36,12 +37,24 @@ def run(options: argparse.Namespace) -> None:
         )
     for warning in report.warnings:
         note(f"sr: warning: {warning}")
+    _tell_of_unfinished(_work_dir(options, output))
     if options.json:
         show_json(report.model_dump(mode="json"))
     else:
         show(summary(report, time.monotonic() - started, upscaled_frames=progress.upscaled_frames))
         if cost := cost_line(report):
             show(cost)
+
+
+def _tell_of_unfinished(work_dir: Path) -> None:
+    """Other options make another job, whose work this one does not use, and which nobody else would find."""
+    count, size_bytes = unfinished(work_dir)
+    if count:
+        jobs = "an unfinished job" if count == 1 else f"{count} unfinished jobs"
+        note(
+            f"sr: {jobs} of other files or options ({size_bytes / 1e9:.1f} GB) in {work_dir}: "
+            "the same command goes on from there; remove the folder if nobody needs it"
+        )
 
 
 class _Counted:

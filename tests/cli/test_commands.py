@@ -120,13 +120,27 @@ def test_a_result_lands_beside_its_source(tmp_path: Path, capsys: pytest.Capture
     # Given a file whose name has a dot, a space, a quote and a dollar sign
     source = make_clip(tmp_path / "it's my.$holiday film.mp4", frames=6)
 
+    # and a job of other options that was interrupted there
+    _unfinished_job(tmp_path / ".sr-work", size_bytes=123_000_000)
+
     # When no output is named
     assert main(["run", str(source), "--preset", "ultrafast"]) == ExitCode.OK
 
     # Then the result has the source's name with an addition
     result = tmp_path / "it's my.$holiday film-upscaled.mp4"
     assert result.is_file()
-    assert capsys.readouterr().out.startswith(f"{result}: 6 frames")
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{result}: 6 frames")
+
+    # and what lies there unfinished is named
+    assert f"an unfinished job of other files or options (0.1 GB) in {tmp_path / '.sr-work'}: " in err
+
+
+def _unfinished_job(work_dir: Path, *, size_bytes: int) -> None:
+    (work_dir / "ab12").mkdir(parents=True)
+    (work_dir / "ab12.lock").touch()
+    with (work_dir / "ab12" / "chunk").open("wb") as file:
+        file.truncate(size_bytes)
 
 
 def test_an_error_is_one_json_object_when_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,18 +192,30 @@ def test_doctor_looks_at_the_folder_where_temporary_files_would_be(
 
 @pytest.mark.parametrize("command", ["probe", "extract", "encode", "assemble"])
 def test_stages_for_machines_without_a_gpu_do_not_need_torch(command: str) -> None:
-    """Run in a process in which torch cannot be imported."""
     arguments = ["no-such-file.mp4"] if command == "probe" else ["--job", "no-such-job"]
     if command == "encode":
         arguments += ["--chunk", "0"]
-    code = (
-        "import sys; sys.modules['torch'] = None; sys.modules['safetensors'] = None\n"
-        f"from sr_core.cli.main import main; sys.exit(main({[command, *arguments]!r}))"
-    )
 
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    answer = _without_torch(command, *arguments)
 
     assert (answer.returncode, answer.stderr.count("\n")) == (ExitCode.INPUT, 1), answer.stderr
+    assert "no-such-" in answer.stderr
+
+
+def test_what_needs_torch_says_so_where_there_is_none() -> None:
+    answer = _without_torch("upscale", "--job", "no-such-job", "--chunk", "0")
+
+    assert (answer.returncode, answer.stderr.count("\n")) == (ExitCode.INPUT, 1), answer.stderr
+    assert answer.stderr.startswith("sr: this needs torch, which is not installed here: pip install")
+
+
+def _without_torch(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run in a process in which torch cannot be imported."""
+    code = (
+        "import sys; sys.modules['torch'] = None; sys.modules['safetensors'] = None\n"
+        f"from sr_core.cli.main import main; sys.exit(main({list(arguments)!r}))"
+    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
