@@ -7,6 +7,7 @@ one segment's frames are upscaled again (docs/decisions/0220).
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from sr_core.contract import Stage
@@ -72,6 +73,30 @@ class _ReuseRefuted(Exception):
     """Parts of frames do not come out here as in whole frames, and some may have been used."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Meter:
+    """What a worker has used so far, and what the clock shows."""
+
+    total_seconds: float
+    decode_seconds: float
+    model_seconds: float
+    encode_seconds: float
+    network_frames: float
+    redone_frames: int
+
+    def since(self, before: "_Meter") -> "_Meter":
+        return _Meter(*(now - then for now, then in zip(astuple(self), astuple(before), strict=True)))
+
+    def timing(self) -> Timing:
+        return Timing(
+            total_seconds=self.total_seconds,
+            decode_seconds=self.decode_seconds,
+            model_seconds=self.model_seconds,
+            encode_seconds=self.encode_seconds,
+            network_frames=round(self.network_frames, 3),
+        )
+
+
 class _Worker:
     """Upscales segments of one chunk; holds what they share.
 
@@ -93,7 +118,7 @@ class _Worker:
         self._manifest, self._plan, self._scratch = manifest, plan, scratch
         self._progress, self._interruption, self._reuse = progress, interruption, reuse
         self._encoding = plan.delivery if plan.segment_codec == "delivery" else plan.mezzanine
-        self._decode_seconds = 0.0
+        self._decode_seconds = self._encode_seconds = 0.0
         self.done: dict[int, Receipt] = {}
         self.notes: list[str] = []
 
@@ -153,29 +178,37 @@ class _Worker:
                     yield planes
                     started = time.monotonic()
 
+    def _meter(self, upscaler: FrameUpscaler) -> _Meter:
+        return _Meter(
+            total_seconds=time.monotonic(),
+            decode_seconds=self._decode_seconds,
+            model_seconds=upscaler.busy_seconds,
+            encode_seconds=self._encode_seconds,
+            network_frames=upscaler.computed_frames,
+            redone_frames=upscaler.redone_frames,
+        )
+
     def _encode(self, segment: Segment, results: Iterator[object], upscaler: FrameUpscaler) -> Receipt:
         """Takes the segment's frames as they come, encodes and commits them. Raises _ReuseRefuted."""
         plan = self._plan
-        started = time.monotonic()
-        decode_before, model_before = self._decode_seconds, upscaler.busy_seconds
-        redone_before, network_before, encode_seconds = upscaler.redone_frames, upscaler.computed_frames, 0.0
+        before = self._meter(upscaler)
         path = self._scratch / f"segment-{segment.index:05d}{_SUFFIX}"
         with SegmentWriter.of_plan(path, plan, self._encoding) as writer:
             for count in range(1, segment.frame_count + 1):
                 frame = upscaler.arrived(next(results))
-                before = time.monotonic()
+                begun = time.monotonic()
                 writer.write(frame)
-                now = time.monotonic()
-                encode_seconds += now - before
+                self._encode_seconds += time.monotonic() - begun
                 self._progress(Stage.UPSCALE, segment.start_frame + count, plan.video.frame_count)
-                remaining = (now - started) / count * (segment.frame_count - count)
-                self._interruption.check(needed_seconds=remaining)
+                seconds_a_frame = (time.monotonic() - before.total_seconds) / count
+                self._interruption.check(needed_seconds=seconds_a_frame * (segment.frame_count - count))
         if upscaler.is_reuse_refuted:
             path.unlink()
             raise _ReuseRefuted
+        used = self._meter(upscaler).since(before)
         notes = [*self.notes, *upscaler.notes]
-        if redone := upscaler.redone_frames - redone_before:
-            notes.append(f"{redone} frames were computed again in fp32")
+        if used.redone_frames:
+            notes.append(f"{used.redone_frames} frames were computed again in fp32")
         return commit(
             self._manifest,
             path,
@@ -183,12 +216,6 @@ class _Worker:
             index=segment.index,
             frame_count=segment.frame_count,
             fingerprint=(*upscaler.fingerprint, *encoder_versions()),
-            timing=Timing(
-                total_seconds=time.monotonic() - started,
-                decode_seconds=self._decode_seconds - decode_before,
-                model_seconds=upscaler.busy_seconds - model_before,
-                encode_seconds=encode_seconds,
-                network_frames=round(upscaler.computed_frames - network_before, 3),
-            ),
+            timing=used.timing(),
             notes=notes,
         )
