@@ -18,6 +18,10 @@ from sr_core.video.interlace import Deinterlacer
 from sr_core.video.open import open_source
 
 
+class DecodesOtherwise(IntegrityError):
+    """A frame is there, and is not the picture that it was when the source was scanned."""
+
+
 def read_copied(path: Path, frames: FrameTable, start_frame: int, end_frame: int) -> Iterator[Planes]:
     """Frames [start_frame, end_frame) of a packet-copied chunk, in order.
 
@@ -101,5 +105,5 @@ def _deinterlaced(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
 def _checked(frame: av.VideoFrame, frames: FrameTable, index: int) -> Planes:
     planes = from_av(frame)
     if index >= len(frames) or frames.checksums[index] not in (UNSTEADY, planes.checksum()):
-        raise IntegrityError(f"frame {index} does not decode to what it did when the source was scanned")
+        raise DecodesOtherwise(f"frame {index} does not decode to what it did when the source was scanned")
     return planes

@@ -22,7 +22,7 @@ from sr_core.video.frames import Planes
 from sr_core.video.isolation import isolated
 from sr_core.video.join import join
 from sr_core.video.probe import probe
-from sr_core.video.read import read_copied, read_lossless, read_segment
+from sr_core.video.read import DecodesOtherwise, read_copied, read_lossless, read_segment
 from sr_core.video.reader import Tell
 from sr_core.video.scan import Scan, scan
 from sr_core.video.verify import verify
@@ -121,7 +121,10 @@ def cut_source(
 def read_chunk(
     path: Path, carrier: Carrier, info: VideoInfo, frames: FrameTable, start_frame: int, end_frame: int
 ) -> Generator[Planes, None, None]:
-    """Frames [start_frame, end_frame) of a chunk file, by `read_copied` or `read_lossless` in a reader."""
+    """Frames [start_frame, end_frame) of a chunk file, by `read_copied` or `read_lossless` in a reader.
+
+    Raises InputError when a copied frame does not decode twice to the same picture, as some decoders' damaged ones.
+    """
     bounds = _bounds(info, readable=(path,))
     for frame in isolated(_read_chunk, path, carrier, frames, start_frame, end_frame, subject=path, bounds=bounds):
         yield _expect(Planes, frame, path)
@@ -188,9 +191,17 @@ def _cut(
 
 
 def _read_chunk(tell: Tell, path: Path, carrier: Carrier, frames: FrameTable, start_frame: int, end_frame: int) -> None:
-    read = read_lossless if carrier == "lossless" else read_copied
-    for frame in read(path, frames, start_frame, end_frame):
-        tell(frame)
+    if carrier == "lossless":
+        for frame in read_lossless(path, frames, start_frame, end_frame):
+            tell(frame)
+        return
+    try:
+        for frame in read_copied(path, frames, start_frame, end_frame):
+            tell(frame)
+    except DecodesOtherwise as error:
+        raise InputError(  # its packets are the source's to the last byte, and it was decoded right when it was cut
+            f"{error}, and did when it was cut; the source is damaged there: try a copy made by another tool"
+        ) from error
 
 
 def _read_frames(tell: Tell, path: Path) -> None:

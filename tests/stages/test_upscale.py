@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from sr_core.contract import REQUEST_KEY, Stage
+from sr_core.contract import REQUEST_KEY, TIMESTAMPS_KEY, Stage
+from sr_core.errors import InputError
 from sr_core.inference import sequence
 from sr_core.inference.engine import Engine
 from sr_core.inference.rectangles import Rectangle
@@ -79,3 +80,17 @@ def test_segments_that_used_parts_before_these_were_refuted_are_done_again(
     assert digests(receipts) == expected
     assert digests(manifest.receipts(Stage.UPSCALE, [0, 1])) == expected
     assert all("on this machine parts of a frame come out otherwise" in receipts[index].notes[-1] for index in (0, 1))
+
+
+def test_a_source_that_does_not_decode_twice_to_the_same_is_damaged_input_and_no_lost_data(tmp_path: Path) -> None:
+    # Given a job whose third frame was another picture when it was scanned, as a decoder makes of damage
+    manifest = extracted(tmp_path / "job")
+    frames = manifest.frames()
+    frames.checksums[2] ^= 1
+    manifest.store.put_bytes(TIMESTAMPS_KEY, frames.to_json())
+
+    # When it is upscaled, then the source is to blame, in a line that says what to do
+    with pytest.raises(
+        InputError, match=r"frame 2 does not decode .*; the source is damaged there: try a copy made by"
+    ):
+        upscale(manifest, 0, scratch=tmp_path)
