@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from sr_core.contract import PROGRAM
-from sr_core.video import nursery
 
 WARM_MODULES: Sequence[str] = (
     "sr_core.cli.main",
@@ -33,6 +32,8 @@ WARM_MODULES: Sequence[str] = (
     "sr_core.storage.s3",
 )
 """What the command imports when it knows what to do. Only names: a module more or less changes no result."""
+_NURSERY = "sr_core.video.nursery"
+"""Started once for all jobs: the imports of the process that it is take as long as a short job."""
 _READ_BYTES = 65536
 
 
@@ -45,7 +46,7 @@ def main(descriptor: int, also: Sequence[str]) -> None:
         import_module(module)
     if len(list(Path("/proc/self/task").iterdir())) != 1:
         raise SystemExit("an import has started a thread: a fork of this process may hang")
-    nursery.start()  # one for all jobs: its imports take as long as a short job
+    import_module(_NURSERY).start()
     gc.freeze()  # else the first collection in a fork copies all memory
     order = _serve(channel)
     if order is not None:
