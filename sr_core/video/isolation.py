@@ -35,7 +35,7 @@ _MB = 1e6
 def isolated(
     function: Callable[..., Any],
     *arguments: Any,
-    subject: Path,
+    subject: Path | str,
     bounds: Bounds,
     while_waiting: Callable[[], None] = lambda: None,
     on_end: Callable[[Outcome], None] = lambda _: None,
@@ -87,7 +87,7 @@ class _Reader:
     """This side of a reader."""
 
     def __init__(
-        self, job: Job, subject: Path, while_waiting: Callable[[], None], on_end: Callable[[Outcome], None]
+        self, job: Job, subject: Path | str, while_waiting: Callable[[], None], on_end: Callable[[Outcome], None]
     ) -> None:
         self._on_end = on_end
         self._bounds, self._subject, self._while_waiting = job.bounds, subject, while_waiting

@@ -30,7 +30,7 @@ def read_copied(path: Path, frames: FrameTable, start_frame: int, end_frame: int
     Raises IntegrityError when a frame is missing or differs from its checksum.
     """
     index = start_frame
-    for frame in _decode(path):
+    for frame in decoded(path):
         if index == end_frame:
             return
         if frame.pts is None or frame.time_base is None:
@@ -52,7 +52,7 @@ def read_lossless(path: Path, frames: FrameTable, start_frame: int, end_frame: i
     Raises IntegrityError when a frame is missing, extra, or differs from its checksum.
     """
     index = start_frame
-    for frame in _decode(path):
+    for frame in decoded(path):
         if index == end_frame:
             raise IntegrityError(f"{path.name}: more frames than [{start_frame}, {end_frame})")
         yield _checked(frame, frames, index)
@@ -63,7 +63,7 @@ def read_lossless(path: Path, frames: FrameTable, start_frame: int, end_frame: i
 
 def read_segment(path: Path) -> Iterator[Planes]:
     """All frames of a segment, in order of presentation."""
-    for frame in _decode(path):
+    for frame in decoded(path):
         yield from_av(frame)
 
 
@@ -74,12 +74,13 @@ def read_source(
 
     Raises IntegrityError when decoding twice gives two results.
     """
-    decoded = _decode(path, stream_index)
-    for index, frame in enumerate(_deinterlaced(decoded) if deinterlace else decoded):
+    found = decoded(path, stream_index)
+    for index, frame in enumerate(deinterlaced(found) if deinterlace else found):
         yield index, _checked(frame, frames, index)
 
 
-def _decode(path: Path, stream_index: int = 0) -> Iterator[av.VideoFrame]:
+def decoded(path: Path, stream_index: int = 0) -> Iterator[av.VideoFrame]:
+    """Every frame of the stream that decodes, in order of presentation; what does not is passed over."""
     with open_source(path) as container:
         stream = cast(VideoStream, container.streams[stream_index])
         stream.thread_type = "AUTO"
@@ -95,7 +96,8 @@ def _decode(path: Path, stream_index: int = 0) -> Iterator[av.VideoFrame]:
             return  # the end of a truncated file; a frame that is missing is noticed by the caller
 
 
-def _deinterlaced(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+def deinterlaced(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """As many frames at the same times, those that are interlaced made progressive."""
     deinterlacer = Deinterlacer()
     for frame in frames:
         yield from deinterlacer.push(frame)

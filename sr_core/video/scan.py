@@ -132,7 +132,7 @@ class _Scanner:
 
     def _take(self, frame: av.VideoFrame) -> None:
         """A frame as it was decoded."""
-        _check_shape(self._path, self._info, frame, self._decoded)
+        check_shape(self._path, self._info, frame, self._decoded)
         self._decoded += 1
         if frame.is_corrupt:
             self._corrupt += 1
@@ -210,7 +210,8 @@ def _in_units(frame: av.VideoFrame, time_base: Fraction) -> tuple[int | None, in
     return None if frame.pts is None else round(frame.pts * ratio), round(frame.duration * ratio)
 
 
-def _check_shape(path: Path, info: VideoInfo, frame: av.VideoFrame, index: int) -> None:
+def check_shape(path: Path, info: VideoInfo, frame: av.VideoFrame, index: int) -> None:
+    """Raises InputError where the picture is not of the size and pixel format that it was."""
     if (frame.width, frame.height, frame.format.name) != (info.width_px, info.height_px, info.pixel_format):
         raise InputError(
             f"{path}: the picture changes from {info.width_px}×{info.height_px} {info.pixel_format} to "

@@ -54,7 +54,7 @@ def probe_source(path: Path, *, while_waiting: Callable[[], None] = lambda: None
         readable=(path,),
     )
     watch = _Growth(path, while_waiting)
-    info = _expect(VideoInfo, _last(isolated(_probe, path, subject=path, bounds=bounds, while_waiting=watch)), path)
+    info = expect(VideoInfo, result_of(isolated(_probe, path, subject=path, bounds=bounds, while_waiting=watch)), path)
     watch()
     _check_frames(path, info.frame_count, "says that it has")
     return info
@@ -80,9 +80,9 @@ def scan_source(
         watch()
         on_frame(count)
 
-    bounds = _bounds(info, readable=(path,))
+    bounds = bounds_for(info, readable=(path,))
     job = isolated(_scan, path, info, deinterlace, subject=path, bounds=bounds, while_waiting=watch)
-    found = _expect(Scan, _last(job, tell), path)
+    found = expect(Scan, result_of(job, tell), path)
     tell(len(found.frames))
     return found
 
@@ -98,7 +98,7 @@ def cut_source(
     while_waiting: Callable[[], None] = lambda: None,
 ) -> Iterator[CutChunk]:
     """`cut` in a reader. `while_waiting` is called a few times a second; what it raises ends the reader."""
-    bounds = _bounds(info, passes=3, readable=(path,), writable=(folder,))
+    bounds = bounds_for(info, passes=3, readable=(path,), writable=(folder,))
     job = isolated(
         _cut,
         path,
@@ -112,7 +112,7 @@ def cut_source(
         while_waiting=while_waiting,
     )
     for made in job:
-        made = _expect(CutChunk, made, path)
+        made = expect(CutChunk, made, path)
         if made.path.parent != folder:
             raise InputError(f"{path}: the process that reads it names {made.path}; do not trust the file")
         yield made
@@ -125,16 +125,16 @@ def read_chunk(
 
     Raises InputError when a copied frame does not decode twice to the same picture, as some decoders' damaged ones.
     """
-    bounds = _bounds(info, readable=(path,))
+    bounds = bounds_for(info, readable=(path,))
     for frame in isolated(_read_chunk, path, carrier, frames, start_frame, end_frame, subject=path, bounds=bounds):
-        yield _expect(Planes, frame, path)
+        yield expect(Planes, frame, path)
 
 
 def read_frames(path: Path, plan: Plan) -> Generator[Planes, None, None]:
     """All frames of a segment of the plan, by `read_segment` in a reader."""
     upscaled = plan.video.model_copy(update={"width_px": plan.width_px, "height_px": plan.height_px})
-    for frame in isolated(_read_frames, path, subject=path, bounds=_bounds(upscaled, readable=(path,))):
-        yield _expect(Planes, frame, path)
+    for frame in isolated(_read_frames, path, subject=path, bounds=bounds_for(upscaled, readable=(path,))):
+        yield expect(Planes, frame, path)
 
 
 def join_and_verify(
@@ -149,7 +149,7 @@ def join_and_verify(
 ) -> tuple[str, ...]:
     """`join`, then `verify`, in a reader: both touch what the source's other streams hold. Returns the warnings."""
     files = [source, *{path.parent for _, path in segments}]
-    bounds = _bounds(plan.video, passes=3, readable=tuple(files), writable=(output.parent,))
+    bounds = bounds_for(plan.video, passes=3, readable=tuple(files), writable=(output.parent,))
     job = isolated(
         _join_and_verify,
         *(list(segments), source, plan, frames, container, output),
@@ -157,7 +157,7 @@ def join_and_verify(
         bounds=bounds,
         while_waiting=on_packet,
     )
-    return tuple(map(str, _last(job, lambda _: on_packet())))
+    return tuple(map(str, result_of(job, lambda _: on_packet())))
 
 
 # What runs in the reader.
@@ -168,7 +168,7 @@ def _probe(_tell: Tell, path: Path) -> VideoInfo:
 
 
 def _scan(tell: Tell, path: Path, info: VideoInfo, deinterlace: bool) -> Scan:
-    now_and_then = _NowAndThen(tell)
+    now_and_then = NowAndThen(tell)
 
     def on_frame(count: int) -> None:
         _check_frames(path, count, "has more than")
@@ -218,7 +218,7 @@ def _join_and_verify(
     container: str,
     output: Path,
 ) -> tuple[str, ...]:
-    now_and_then = _NowAndThen(tell)
+    now_and_then = NowAndThen(tell)
 
     def on_packet() -> None:
         now_and_then(None)
@@ -228,7 +228,7 @@ def _join_and_verify(
     return (*joined.warnings, *lost)
 
 
-class _NowAndThen:
+class NowAndThen:
     """Tells how far a reader is, the first time and then not too often."""
 
     def __init__(self, tell: Tell) -> None:
@@ -266,7 +266,7 @@ class _Growth:
             ) from error
 
 
-def _bounds(
+def bounds_for(
     info: VideoInfo, *, passes: int = 1, readable: tuple[Path, ...] = (), writable: tuple[Path, ...] = ()
 ) -> Bounds:
     """What reading a video of that size and length may take, `passes` times over."""
@@ -290,7 +290,7 @@ def _check_frames(path: Path, count: int, verb: str) -> None:
         raise InputError(f"{path} {verb} {count} frames, over the limit of {highest}; {limits.over('frames')}")
 
 
-def _last(job: Generator[Any, None, Any], on_item: Callable[[Any], None] = lambda _: None) -> Any:
+def result_of(job: Generator[Any, None, Any], on_item: Callable[[Any], None] = lambda _: None) -> Any:
     """What the generator returns, after everything it yields."""
     with closing(job):
         while True:
@@ -300,7 +300,7 @@ def _last(job: Generator[Any, None, Any], on_item: Callable[[Any], None] = lambd
                 return end.value
 
 
-def _expect(kind: type[Kind], value: object, path: Path) -> Kind:
+def expect(kind: type[Kind], value: object, path: Path) -> Kind:
     """What a reader told, if it is what was asked for."""
     if not isinstance(value, kind):
         raise InputError(f"{path}: the process that reads it says {type(value).__name__}; do not trust the file")
