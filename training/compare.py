@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sr_core.inference.picture import busiest
 from sr_core.models.catalogue import describe_shipped, shipped
 from sr_core.models.describe import describe
 from sr_core.models.loading import load
 from training import clips, evaluate
 from training.clips import CLIPS, CRFS, Clip, ClipScore, Frames, Source
 from training.data import read_image, reference_media
-from training.pictures import busiest, sheet
+from training.pictures import sheet
 
 REFERENCES = {
     "animevideov3": "realesr-animevideov3.pth",
@@ -118,9 +119,14 @@ def _by(network: nn.Module) -> Method:
 def _crops(source: Source, results: dict[str, Frames]) -> dict[str, Tensor]:
     middle = len(source.original) // 2
     original = clips.frame_rgb(source.original[middle])
-    top, left = busiest(original, side_px=CROP_PX)
+    left, top = _busiest_square(original)
     images = {"original": original} | {name: clips.frame_rgb(result[middle]) for name, result in results.items()}
     return {name: image[:, top : top + CROP_PX, left : left + CROP_PX] for name, image in images.items()}
+
+
+def _busiest_square(image: Tensor) -> tuple[int, int]:
+    side = min(CROP_PX, *image.shape[1:])
+    return busiest(image.float().mean(0).numpy(), width_px=side, height_px=side)
 
 
 def still_crops(
@@ -132,7 +138,7 @@ def still_crops(
         still = read_image(stills / f"{name}.png")
         still = still[:, : still.shape[1] // scale * scale, : still.shape[2] // scale * scale]
         small = evaluate.reduced(still, scale=scale)
-        top, left = busiest(still, side_px=CROP_PX)
+        left, top = _busiest_square(still)
         images = {"original": still, "lanczos": evaluate.by_lanczos(scale)(small)}
         images |= {method: evaluate.by_network(network)(small) for method, network in found.items()}
         rows[name] = {method: image[:, top : top + CROP_PX, left : left + CROP_PX] for method, image in images.items()}

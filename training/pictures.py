@@ -8,24 +8,11 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 _MARGIN_PX = 6
 _LABEL_PX = 14
-
-
-def busiest(image: Tensor, *, side_px: int) -> tuple[int, int]:
-    """(top, left) of the square of a (3, H, W) uint8 image in which neighbouring pixels differ most."""
-    grey = image.float().mean(0)
-    change = torch.zeros_like(grey)
-    change[1:] += (grey[1:] - grey[:-1]).abs()
-    change[:, 1:] += (grey[:, 1:] - grey[:, :-1]).abs()
-    side = min(side_px, *grey.shape)
-    sums = torch.nn.functional.avg_pool2d(change[None, None], side, stride=4)[0, 0]
-    best = int(sums.argmax())
-    return best // sums.shape[1] * 4, best % sums.shape[1] * 4
 
 
 def sheet(rows: Mapping[str, Mapping[str, Tensor]], *, magnify: int = 2) -> Image.Image:

@@ -9,15 +9,7 @@ import torch
 
 from training.clips import ClipScore
 from training.compare import LEAST_NEG_GAIN, RIVAL, verdict
-from training.pictures import busiest, curve, read_log, sheet
-
-
-def test_the_busiest_square_is_where_the_texture_is() -> None:
-    image = torch.full((3, 64, 80), 100, dtype=torch.uint8)
-    image[:, 40:60:2, 48:76] = 200
-    top, left = busiest(image, side_px=16)
-    assert 40 <= top <= 48
-    assert 44 <= left <= 64
+from training.pictures import curve, read_log, sheet
 
 
 def test_a_sheet_has_a_row_for_each_subject_and_a_column_for_each_method() -> None:
