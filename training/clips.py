@@ -20,12 +20,10 @@ from torch import Tensor, nn
 
 from sr_core.inference.color import planes_to_rgb, rgb_to_planes
 from sr_core.types import ColorInfo
+from sr_core.video.vmaf import MODELS
 
 COLOR = ColorInfo(matrix="bt709", range="limited", primaries=2, transfer=2)
 """The same on the way to RGB and back, so that it hardly matters which."""
-
-MODELS = "version=vmaf_v0.6.1:name=vmaf|version=vmaf_v0.6.1neg:name=neg"
-"""NEG caps what sharpening can gain (Li et al., "Toward A Better Quality Metric For The Video Community", 2020)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,7 @@ def probe_source(path: Path, *, while_waiting: Callable[[], None] = lambda: None
         silence_seconds=highest.silence_seconds,
         readable=(path,),
     )
-    watch = _Growth(path, while_waiting)
+    watch = Growth(path, while_waiting)
     info = expect(VideoInfo, result_of(isolated(_probe, path, subject=path, bounds=bounds, while_waiting=watch)), path)
     watch()
     _check_frames(path, info.frame_count, "says that it has")
@@ -74,7 +74,7 @@ def scan_source(
 
     Raises InputError also when there are more frames than the limit, or the file grows while it is read.
     """
-    watch = _Growth(path, while_waiting)
+    watch = Growth(path, while_waiting)
 
     def tell(count: int) -> None:
         watch()
@@ -245,7 +245,7 @@ class NowAndThen:
 # What is on this side, and what both sides share.
 
 
-class _Growth:
+class Growth:
     """Refuses a file that somebody is still writing, as reading it might never end, or that is taken away."""
 
     def __init__(self, path: Path, then: Callable[[], None] = lambda: None) -> None:
