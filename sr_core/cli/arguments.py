@@ -1,9 +1,13 @@
 """How command lines are read: wrong usage is wrong input, told in one line. Knows no command."""
 
 import argparse
+import re
+from fractions import Fraction
 from typing import NoReturn
 
 from sr_core.errors import InputError
+
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
 
 class Parser(argparse.ArgumentParser):
@@ -18,3 +22,12 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
     return int(text)
+
+
+def moment(text: str) -> Fraction:
+    """Seconds, from ``12.5`` or ``1:02:12.5``. Raises ArgumentTypeError for anything else."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time; write seconds (12.5) or 1:02:12.5")
+    hours, minutes, seconds = match.groups()
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(seconds)

@@ -10,10 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
-from sr_core.contract import Stage
-from sr_core.progress import Progress
 from sr_core.storage.disk import disk_errors
 
 _LINE_SECONDS = 30.0
@@ -83,8 +81,14 @@ def _harmless(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
 
 
+class Display(Protocol):
+    """Shows how far something is that takes long: a `Progress` for every stage, and for other work."""
+
+    def __call__(self, stage: str, done_frames: int, total_frames: int) -> None: ...
+
+
 @contextmanager
-def progress_display() -> Iterator[Progress]:
+def progress_display() -> Iterator[Display]:
     """A bar with frames, frames per second and time left on a terminal; a line every half minute in a log."""
     if sys.stderr.isatty():
         with _Bars() as bars:
@@ -108,8 +112,8 @@ class _Bars:
             TimeRemainingColumn(),
             console=Console(stderr=True),
         )
-        self._tasks: dict[Stage, Any] = {}
-        self._started: dict[Stage, tuple[float, int]] = {}
+        self._tasks: dict[str, Any] = {}
+        self._started: dict[str, tuple[float, int]] = {}
 
     def __enter__(self) -> "_Bars":
         self._bars.start()
@@ -118,7 +122,7 @@ class _Bars:
     def __exit__(self, *error: object) -> None:
         self._bars.stop()
 
-    def __call__(self, stage: Stage, done_frames: int, total_frames: int) -> None:
+    def __call__(self, stage: str, done_frames: int, total_frames: int) -> None:
         if stage not in self._tasks:
             self._tasks[stage] = self._bars.add_task(stage, total=total_frames, rate="")
             self._started[stage] = time.monotonic(), done_frames
@@ -132,9 +136,9 @@ class _Lines:
 
     def __init__(self) -> None:
         self._last = time.monotonic()
-        self._started: dict[Stage, tuple[float, int]] = {}
+        self._started: dict[str, tuple[float, int]] = {}
 
-    def __call__(self, stage: Stage, done_frames: int, total_frames: int) -> None:
+    def __call__(self, stage: str, done_frames: int, total_frames: int) -> None:
         now = time.monotonic()
         self._started.setdefault(stage, (now, done_frames))
         if now - self._last >= _LINE_SECONDS:

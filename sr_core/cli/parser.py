@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sr_core import __version__
-from sr_core.cli.arguments import Parser, count
+from sr_core.cli.arguments import Parser, count, moment
 from sr_core.cli.settings import add_settings
 from sr_core.contract import FLAG_CHUNK, FLAG_JOB, PROGRAM, Stage
 from sr_core.errors import InputError
@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     for stage in Stage:
         _add_stage(commands, stage)
     _add_status(commands)
+    _add_compare(commands)
     _add_models(commands)
     doctor = _add(commands, "doctor", "say what this machine has: codecs, ffmpeg, torch, GPU, credentials")
     _add_json(doctor)
@@ -116,6 +117,28 @@ def _add_outlook(commands: "argparse._SubParsersAction[Parser]", name: str, text
     parser.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key, which is downloaded whole")
     add_settings(parser)
     _add_json(parser)
+
+
+def _add_compare(commands: "argparse._SubParsersAction[Parser]") -> None:
+    compare = _add(commands, "compare", "show and measure what an upscaled video is worth, as one HTML page")
+    compare.set_defaults(reads_media=True)
+    compare.add_argument("source", metavar="SOURCE", help="the video as it was: a file, or s3://bucket/key")
+    compare.add_argument("output", metavar="OUTPUT", help="what was made of it, as large or larger")
+    compare.add_argument(
+        "-o", "--page", metavar="PAGE.html", help="the page (OUTPUT's name with -compare.html, beside it)"
+    )
+    compare.add_argument("--overwrite", action="store_true", help="replace PAGE if it exists")
+    shown = compare.add_mutually_exclusive_group()
+    shown.add_argument(
+        "--frames", type=count, default=6, metavar="N", help="pictures to show, 24 at most (%(default)s)"
+    )
+    shown.add_argument(
+        "--at", type=moment, nargs="+", default=[], metavar="TIME", help="show these instead: 12.5, 1:02:12.5"
+    )
+    compare.add_argument(
+        "--reference", metavar="FILE", help="the true video of OUTPUT's size: measure OUTPUT and bicubic against it"
+    )
+    _add_json(compare)
 
 
 def _add_models(commands: "argparse._SubParsersAction[Parser]") -> None:
