@@ -1,7 +1,7 @@
 # `make` alone lists what there is. Every target sets up what it needs, once, in .venv.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run video zoo basicsr test check lint synth deploy images cloud-demo chaos kernels fuzz conformance bench constraints clean evaluate
+.PHONY: help run video zoo basicsr test check lint synth deploy images cloud-demo chaos kernels browser fuzz conformance bench constraints clean evaluate
 
 PYTHON ?= python3
 VENV   := .venv
@@ -16,6 +16,7 @@ override VIDEO := $(value VIDEO)
 override OUT   := $(value OUT)
 export VIDEO OUT
 FILES  := "$$VIDEO" $${OUT:+-o "$$OUT"}
+CHROMIUM := "import chromium from '@sparticuz/chromium'; console.log(await chromium.executablePath())"
 LOCAL_ASSEMBLY := cdk.out/localcloud/manifest.json
 
 # Wheels that pip is told to find locally are found by uv, too.
@@ -85,6 +86,12 @@ kernels: $(VENV)/.dev ## what the kernels for GPUs are compiled to, interpreted 
 	@$(INSTALL) nvidia-cuda-nvrtc
 	$(BIN)/python -m pytest tests/inference/test_compiled_kernels.py tests/inference/test_fused_planes.py tests/inference/test_nvrtc.py $(PYTEST)
 
+browser: $(VENV)/.dev ## the page of `sr compare` in a real browser (installs Playwright, 45 MB, and Chromium, 70 MB; needs Node)
+	@$(INSTALL) -e '.[browser]'
+	@npm install --silent --no-save --prefix build/browser @sparticuz/chromium@147.0.0
+	SR_CHROMIUM=$$(cd build/browser && node --input-type=module -e $(CHROMIUM)) \
+	  $(BIN)/python -m pytest tests/compare/test_browser.py $(PYTEST)
+
 fuzz: $(VENV)/.dev ## five hundred spoilt files: each ends in a result, or in one line about it
 	$(BIN)/python -m tests.hostile.fuzz $(ARGS)
 
@@ -104,7 +111,7 @@ evaluate: $(VENV)/.dev ## measure the networks on stills and compressed clips (h
 
 constraints: $(VENV)/.dev ## pin every dependency anew, at its newest version
 	env -u UV_FIND_LINKS $(UV) pip compile pyproject.toml --upgrade --universal --python-version 3.11 --quiet \
-	  --extra inference --extra infra --extra dev --no-annotate --no-header --no-emit-index-url -o constraints.txt
+	  --extra inference --extra infra --extra dev --extra browser --no-annotate --no-header --no-emit-index-url -o constraints.txt
 
 clean: ## remove what the targets made, but for .venv
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache cdk.out
