@@ -15,6 +15,7 @@ from sr_core.errors import InputError
 from sr_core.likeness import Measured
 from sr_core.types import VideoInfo
 from sr_core.video import limits
+from sr_core.video.bounds import bounds_for
 from sr_core.video.choosing import Candidate, choice
 from sr_core.video.confinement import Bounds
 from sr_core.video.difference import Difference
@@ -23,7 +24,7 @@ from sr_core.video.isolation import isolated
 from sr_core.video.pairing import Video, paired
 from sr_core.video.reader import Tell
 from sr_core.video.rendering import ENLARGED_BY, REDUCED_BY, Renderer, displayed_size_px
-from sr_core.video.source import Growth, NowAndThen, bounds_for, expect
+from sr_core.video.source import Growth, NowAndThen, expect
 
 
 @dataclass(frozen=True, slots=True)

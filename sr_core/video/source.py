@@ -1,10 +1,9 @@
 """What the stages ask of a media file, asked in a process of its own: the only way in which they touch one.
 
 Each question is a function that runs in a reader (see `isolation`) and one around it that says what the reader may take
-and open. Bounds follow from the picture's size and the number of frames.
+and open (`bounds`).
 """
 
-import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
@@ -15,9 +14,8 @@ from sr_core.errors import InputError, IntegrityError
 from sr_core.timestamps import FrameTable
 from sr_core.types import Chunk, Encoding, Plan, Segment, VideoInfo
 from sr_core.video import limits
-from sr_core.video.confinement import Bounds
+from sr_core.video.bounds import bounds_before_probing, bounds_for
 from sr_core.video.cut import CutChunk, cut
-from sr_core.video.formats import target_of
 from sr_core.video.frames import Planes
 from sr_core.video.isolation import isolated
 from sr_core.video.join import join
@@ -29,30 +27,13 @@ from sr_core.video.verify import verify
 
 _TELL_SECONDS = 0.05
 """How often a reader tells how far it is."""
-_BASE_MEMORY_BYTES = 1 << 30
-"""For the libraries, their threads, and what containers keep of their indexes."""
-_FRAMES_IN_MEMORY = 64
-"""Of a decoder with 16 references and 16 threads, and of an encoder after it, with something to spare."""
-_UNKNOWN_MEMORY_BYTES = 3 << 30
-"""Where the size of the picture is not known yet: half a dozen of the largest frames that are let through."""
-_BASE_CPU_SECONDS = 900
-_CPU_SECONDS_PER_FRAME = 1.0
-_CPU_SECONDS_PER_MEGAPIXEL = 2.0
-"""For one frame in one pass: ten times what the slowest decoders take on a slow core."""
-
 Carrier = Literal["copy", "lossless"]
 Kind = TypeVar("Kind")
 
 
 def probe_source(path: Path, *, while_waiting: Callable[[], None] = lambda: None) -> VideoInfo:
     """`probe` in a reader. Raises InputError also when the file is over one of the `limits`."""
-    highest = limits.current()
-    bounds = Bounds(
-        memory_bytes=min(_UNKNOWN_MEMORY_BYTES, highest.memory_bytes),
-        cpu_seconds=_BASE_CPU_SECONDS,
-        silence_seconds=highest.silence_seconds,
-        readable=(path,),
-    )
+    bounds = bounds_before_probing(readable=(path,))
     watch = Growth(path, while_waiting)
     info = expect(VideoInfo, result_of(isolated(_probe, path, subject=path, bounds=bounds, while_waiting=watch)), path)
     watch()
@@ -264,24 +245,6 @@ class Growth:
             raise InputError(
                 f"{self._path} cannot be looked at any more ({error.strerror}); see that its drive or share is there"
             ) from error
-
-
-def bounds_for(
-    info: VideoInfo, *, passes: int = 1, readable: tuple[Path, ...] = (), writable: tuple[Path, ...] = ()
-) -> Bounds:
-    """What reading a video of that size and length may take, `passes` times over."""
-    highest = limits.current()
-    target = target_of(info.pixel_format)
-    picture_px = info.width_px * info.height_px
-    frame_bytes = picture_px * 3 * (target.format.bytes_per_sample if target else 2)
-    seconds = _CPU_SECONDS_PER_FRAME + _CPU_SECONDS_PER_MEGAPIXEL * picture_px / 1e6
-    return Bounds(
-        memory_bytes=min(_BASE_MEMORY_BYTES + _FRAMES_IN_MEMORY * frame_bytes, highest.memory_bytes),
-        cpu_seconds=_BASE_CPU_SECONDS + math.ceil(passes * seconds * info.frame_count),
-        silence_seconds=highest.silence_seconds,
-        readable=readable,
-        writable=writable,
-    )
 
 
 def _check_frames(path: Path, count: int, verb: str) -> None:
