@@ -1,6 +1,6 @@
 """Whole objects in one S3 bucket: conditional and verified writes, parallel transfers, errors translated.
 
-With `s3_errors` the only importer of boto3. It takes any key that S3 takes; it does not know of stores.
+It takes any key that S3 takes; it does not know of stores.
 """
 
 import hashlib
@@ -11,13 +11,10 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import boto3
 from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
     FlexibleChecksumError,
@@ -25,15 +22,14 @@ from botocore.exceptions import (
     ReadTimeoutError,
     ResponseStreamingError,
 )
-from botocore.loaders import Loader, create_loader
-from botocore.session import get_session
 
-from sr_core import __version__
+from sr_core.aws.failures import error_code
+from sr_core.aws.session import configured, new_session
 from sr_core.errors import InputError, IntegrityError, TransientError
 from sr_core.storage.base import ObjectInfo
 from sr_core.storage.disk import disk_errors
 from sr_core.storage.parts import Part, checksum_of, cut
-from sr_core.storage.s3_errors import error_code, s3_errors
+from sr_core.storage.s3_errors import s3_errors
 from sr_core.storage.s3_object import META_JOB, META_SHA256, META_WRITE, S3Object
 
 if TYPE_CHECKING:
@@ -44,8 +40,6 @@ PART_BYTES = 16 * 1024 * 1024
 """Up to this size an object travels in one request. `CONNECTIONS` parts are in memory at once."""
 CONNECTIONS = 8
 
-_ATTEMPTS = 8
-"""Of each request, by the SDK: with its standard back-off, about half a minute of a failing service."""
 _READ_ATTEMPTS = 3
 _CUT_SHORT = (ResponseStreamingError, IncompleteReadError, ReadTimeoutError, FlexibleChecksumError)
 _CONFLICT_WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
@@ -264,22 +258,6 @@ class S3Bucket:
             raise
 
 
-def _connected(connections: int) -> "S3Client":
-    """A client from the environment. Its own session: boto3's default one must not be shared by threads."""
-    session = get_session()
-    session.register_component("data_loader", _descriptions())
-    config = Config(
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        max_pool_connections=connections + 2,
-        connect_timeout=10,
-        read_timeout=60,
-        tcp_keepalive=True,
-        user_agent_extra=f"sr_core/{__version__}",
-    )
-    return boto3.session.Session(botocore_session=session).client("s3", config=config)
-
-
-@cache
-def _descriptions() -> Loader:
-    """What the SDK knows about S3. To read it takes nearly all the time that a client takes: once is enough."""
-    return create_loader()
+def _connected(connections: int, **s3: Any) -> "S3Client":
+    """A client from the environment; `s3` in the words of the SDK's own settings for S3."""
+    return new_session().client("s3", config=configured(max_pool_connections=connections + 2, s3=s3 or None))
