@@ -7,6 +7,7 @@ from typing import Any
 from aws_cdk import App, Environment, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
+from sr_core.contract import PIPELINE_STACK, STORAGE_STACK
 from stacks.compute import ComputeStack
 from stacks.config import ConfigError, DeployConfig, load_config
 from stacks.operations import OperationsStack
@@ -19,9 +20,11 @@ ROOT = Path(__file__).parent
 def build(app: App, config: DeployConfig) -> tuple[StorageStack, ComputeStack, PipelineStack, OperationsStack]:
     """Adds the stacks to `app`, in the order in which they depend on one another."""
     common: dict[str, Any] = {"config": config, "env": Environment(region=config.region)}
-    storage = StorageStack(app, f"{config.name}-storage", root=ROOT, **common)
+    storage = StorageStack(app, STORAGE_STACK.format(config.name), root=ROOT, **common)
     compute = ComputeStack(app, f"{config.name}-compute", storage=storage, **common)
-    pipeline = PipelineStack(app, f"{config.name}-pipeline", storage=storage, compute=compute, root=ROOT, **common)
+    pipeline = PipelineStack(
+        app, PIPELINE_STACK.format(config.name), storage=storage, compute=compute, root=ROOT, **common
+    )
     operations = OperationsStack(
         app, f"{config.name}-operations", storage=storage, compute=compute, pipeline=pipeline, **common
     )

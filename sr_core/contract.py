@@ -1,10 +1,12 @@
 """Names that both sides of the AWS boundary use, each spelled once.
 
-Owns the stage commands and their flags, the exit codes, the environment variables of a job and the keys of a job
-folder. It imports nothing but the standard library, so that the stacks can use it without the pipeline.
+Owns the stage commands and their flags, the exit codes, the environment variables of a job, the keys of a job folder,
+what an execution is asked for and how a deployment is found. It imports nothing but the standard library, so that the
+stacks can use it without the pipeline.
 It does not know what the names are used for: `layout` builds keys from it, `errors` raises with its exit codes.
 """
 
+from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 
 PROGRAM = "sr"
@@ -67,6 +69,40 @@ ENV_LIMITS = "SR_LIMITS"
 
 ENV_BATCH_JOB_ID = "AWS_BATCH_JOB_ID"
 """Set by AWS Batch in every job: the job's id."""
+
+EXECUTION_DEFAULTS: Mapping[str, object] = {
+    "input": "",
+    "output": "",
+    "settings": {},
+    "critical": False,
+    "overwrite": False,
+}
+"""What the input of an execution of `UpscaleVideo` may hold, with the defaults."""
+DEFAULT_OUTPUT = "upscaled.mp4"
+"""Name of the result where no output is asked for, below the source's key in the output bucket."""
+DEFAULT_OUTPUT_OF_OTHER = "upscaled.{}.mp4"
+"""The same for a source in another bucket than the deployment's own: with that bucket's name. So no two sources share
+a default output: the name tells the bucket, and what stands before it the key."""
+
+STORAGE_STACK = "{}-storage"
+PIPELINE_STACK = "{}-pipeline"
+"""Names of the stacks whose outputs tell where a deployment is, given the deployment's name."""
+
+
+class StackOutput(StrEnum):
+    """The outputs of those stacks by which `sr submit` finds its way."""
+
+    VIDEO_WORKFLOW = "UpscaleVideoArn"
+    """Of the pipeline's; the others are the storage's."""
+    INPUTS = "InputAddresses"
+    """``s3://bucket`` of each that is read, with spaces between them; the first is the deployment's own."""
+    OUTPUTS = "OutputAddresses"
+    """Those that are written, likewise."""
+    MODELS = "ModelsAddress"
+
+
+SUBMITTED_PREFIX = "submitted/"
+"""Where `sr submit` puts sources in the input bucket. To `OnUpload` they are no uploads: they are asked for already."""
 
 JOBS_PREFIX = "jobs/"
 """Where the job folders lie in the work bucket, each under its job id."""

@@ -15,7 +15,7 @@ import aws_cdk.aws_sns_subscriptions as subscriptions
 from aws_cdk import Aws, CfnOutput, Duration, RemovalPolicy, Stack
 from constructs import Construct
 
-from sr_core.contract import CloudTier, Stage
+from sr_core.contract import CloudTier, StackOutput, Stage
 from stacks.compute import ComputeStack
 from stacks.config import DeployConfig, PoolName
 from stacks.constructs.accept_states import Limits, Places
@@ -167,7 +167,7 @@ class PipelineStack(Stack):
         )
         # The Distributed Map starts its children as executions of the very same state machine.
         workflow.allow_running(name, sid="Chunks")
-        CfnOutput(self, "UpscaleVideoArn", value=workflow.machine.state_machine_arn)
+        CfnOutput(self, StackOutput.VIDEO_WORKFLOW, value=workflow.machine.state_machine_arn)
         return workflow
 
     def announcing(self) -> list[Right]:

@@ -18,6 +18,7 @@ from aws_cdk import CfnOutput, DefaultStackSynthesizer, Duration, RemovalPolicy,
 from constructs import Construct
 
 from sr_core import contract
+from sr_core.contract import StackOutput
 from stacks.config import DeployConfig
 from stacks.constructs.batch_workflow import RESULTS_PREFIX
 from stacks.constructs.findings import accept, flatten
@@ -99,6 +100,13 @@ class StorageStack(Stack):
             accept(self, BASIC_LAMBDA, because="CDK's function that empties a bucket before it is deleted")
         for name in ("input", "work", "output", "models"):
             CfnOutput(self, f"{name.capitalize()}BucketName", value=getattr(self, name).bucket_name)
+        addresses = {
+            StackOutput.INPUTS: [self.input.bucket_name, *config.allowed_input_buckets],
+            StackOutput.OUTPUTS: [self.output.bucket_name, *config.allowed_output_buckets],
+            StackOutput.MODELS: [self.models.bucket_name],
+        }
+        for output, buckets in addresses.items():
+            CfnOutput(self, output, value=" ".join(f"s3://{bucket}" for bucket in buckets))
 
     def _make_key(self) -> kms.Key:
         return kms.Key(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sr_core import contract
+from sr_core.contract import DEFAULT_OUTPUT, DEFAULT_OUTPUT_OF_OTHER, EXECUTION_DEFAULTS
 from stacks.constructs.asl import (
     FAILURE,
     State,
@@ -21,15 +22,8 @@ from stacks.constructs.asl import (
     starts_with_any,
 )
 
-FIELDS: State = {"input": "", "output": "", "settings": {}, "critical": False, "overwrite": False}
-"""What an execution's input may hold, with the defaults."""
 PARENT_EXECUTION = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
 """A field by which Step Functions shows which execution started which."""
-OUTPUT_NAME = "upscaled.mp4"
-"""The default, below the source's key."""
-OUTPUT_NAME_OF_OTHER = "upscaled.{}.mp4"
-"""The same for a source in another bucket than this deployment's own: with that bucket's name. So no two sources share
-a default output: the name tells the bucket, and what stands before it the key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,16 +59,20 @@ def accept(places: Places, limits: Limits, *, next_state: str) -> States:
     """From an execution's input to a job id and a request.json; refuses before anything is paid for."""
     beside_key = f"s3://{places.outputs[0]}/{{}}"
     return {
-        "Start": pass_to("Defaults", {"given.$": "$", "defaults": {**FIELDS, PARENT_EXECUTION: ""}}),
+        "Start": pass_to("Defaults", {"given.$": "$", "defaults": {**EXECUTION_DEFAULTS, PARENT_EXECUTION: ""}}),
         "Defaults": pass_to("Fields", {"request.$": "States.JsonMerge($.defaults, $.given, false)"}),
         # The language does not list names. But what was merged into all that are known has as many as these unless one
         # is unknown.
         "Fields": pass_to("FieldsKnown", {"values.$": "$.request.*"}, at="$.fields"),
         "FieldsKnown": choice(
-            {"Variable": f"$.fields.values[{len(FIELDS) + 1}]", "IsPresent": True, "Next": "InputNotUnderstood"},
+            {
+                "Variable": f"$.fields.values[{len(EXECUTION_DEFAULTS) + 1}]",
+                "IsPresent": True,
+                "Next": "InputNotUnderstood",
+            },
             *(
                 {"Not": {"Variable": f"$.request.{name}", "IsBoolean": True}, "Next": "InputNotUnderstood"}
-                for name, default in FIELDS.items()
+                for name, default in EXECUTION_DEFAULTS.items()
                 if isinstance(default, bool)
             ),
             otherwise="InputAllowed",
@@ -140,11 +138,11 @@ def accept(places: Places, limits: Limits, *, next_state: str) -> States:
             otherwise="DefaultOutputNamingBucket",
         ),
         "DefaultOutput": pass_to(
-            "Locate", {"uri.$": f"States.Format('{beside_key}/{OUTPUT_NAME}', $.source.key)"}, at="$.target"
+            "Locate", {"uri.$": f"States.Format('{beside_key}/{DEFAULT_OUTPUT}', $.source.key)"}, at="$.target"
         ),
         "DefaultOutputNamingBucket": pass_to(
             "Locate",
-            {"uri.$": f"States.Format('{beside_key}/{OUTPUT_NAME_OF_OTHER}', $.source.key, $.source.bucket)"},
+            {"uri.$": f"States.Format('{beside_key}/{DEFAULT_OUTPUT_OF_OTHER}', $.source.key, $.source.bucket)"},
             at="$.target",
         ),
         "GivenOutput": pass_to("Locate", {"uri.$": "$.request.output"}, at="$.target"),
@@ -184,7 +182,7 @@ def accept(places: Places, limits: Limits, *, next_state: str) -> States:
         "UsualSpotAttempts": _job_state(limits.spot_attempts, next_state),
         "InputNotUnderstood": refused(
             "InputNotUnderstood",
-            f"an execution's input has the fields {', '.join(FIELDS)} and no other; "
+            f"an execution's input has the fields {', '.join(EXECUTION_DEFAULTS)} and no other; "
             "critical and overwrite are true or false; whatever sr run takes goes into settings",
         ),
         "InputNotAllowed": refused(

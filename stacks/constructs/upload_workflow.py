@@ -2,13 +2,23 @@
 
 The settings are those of the sidecar ``<key>.json``, put there before the video; without one, the defaults. S3 may
 announce an upload twice: the execution's name is made of the upload's sequence number, so the second start is refused
-and that is well. Another upload of the same key replaces the result of the former one (decision 0840). Nobody waits for
-this execution, so what it cannot start is announced as a failed video is. Pure, like `video_workflow`. Input: the event
-of S3.
+and that is well. What `sr submit` puts there is no upload: it is asked for already. Another upload of the same key
+replaces the result of the former one (decision 0840). Nobody waits for this execution, so what it cannot start is
+announced as a failed video is. Pure, like `video_workflow`. Input: the event of S3.
 """
 
+from sr_core.contract import SUBMITTED_PREFIX
 from stacks.constructs.announcements import announce_failure
-from stacks.constructs.asl import FAILURE, SERVICE_RETRY, State, choice, named_failure, pass_to, sdk_task
+from stacks.constructs.asl import (
+    FAILURE,
+    SERVICE_RETRY,
+    State,
+    choice,
+    named_failure,
+    pass_to,
+    sdk_task,
+    starts_with_any,
+)
 
 SIDECAR_SUFFIX = ".json"
 
@@ -18,8 +28,12 @@ def upload_workflow(*, video_workflow_arn: str, topic: str) -> State:
     bucket, key = "$.detail.bucket.name", "$.detail.object.key"
     return {
         "Comment": "Starts UpscaleVideo for an uploaded video, with the settings of its sidecar.",
-        "StartAt": "NameSidecar",
+        "StartAt": "IsSubmitted",
         "States": {
+            "IsSubmitted": choice(
+                starts_with_any(key, [SUBMITTED_PREFIX], next_state="Submitted"), otherwise="NameSidecar"
+            ),
+            "Submitted": {"Type": "Succeed"},
             "NameSidecar": pass_to(
                 "FindSidecar", {"key.$": f"States.Format('{{}}{SIDECAR_SUFFIX}', {key})"}, at="$.sidecar"
             ),

@@ -92,6 +92,11 @@ class Assembly:
             for statement in policy.properties["PolicyDocument"]["Statement"]
         ]
 
+    def outputs(self, stack: str) -> dict[str, str]:
+        """The outputs of a stack, but for those that other stacks import."""
+        outputs = self.templates[stack].get("Outputs", {})
+        return {key: str(self._resolve(stack, each["Value"])) for key, each in outputs.items() if "Export" not in each}
+
     @cached_property
     def exports(self) -> dict[str, tuple[str, Any]]:
         return {

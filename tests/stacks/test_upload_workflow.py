@@ -2,6 +2,8 @@
 
 import pytest
 
+from sr_core.contract import SUBMITTED_PREFIX
+
 from .reading import Assembly, Json, follow, states
 
 
@@ -40,6 +42,15 @@ def test_an_uploads_settings_are_those_of_its_sidecar_if_there_is_one(
         after = follow(upload["IsSidecar"], {"found": listing, "sidecar": {"key": "a.mp4.json"}})
     assert after == following
     assert upload["NoSidecar"]["Parameters"] == {"settings": {}}
+
+
+def test_what_was_submitted_is_asked_for_already_and_starts_nothing(upload: Json, production: Assembly) -> None:
+    def after(key: str) -> str:
+        return follow(upload["IsSubmitted"], {"detail": {"object": {"key": key}}})
+
+    assert production.definition("OnUpload")["StartAt"] == "IsSubmitted"
+    assert upload[after(f"{SUBMITTED_PREFIX}ab12/film.mp4")]["Type"] == "Succeed"
+    assert after(f"films/{SUBMITTED_PREFIX}film.mp4") == "NameSidecar"
 
 
 @pytest.mark.parametrize("failure", ["SidecarUnreadable", "StartFailed"])
