@@ -48,8 +48,8 @@ def estimates(settings: Settings, model: ModelSpec, video: VideoInfo) -> tuple[E
 
     Raises InputError where no job could be planned: see `planning.make_plan`.
     """
-    plan = plan_in_prospect(settings, model, video)
     chosen = choose_tier(model, video)
+    plan = plan_in_prospect(settings, model, video, tier=chosen)
     found = []
     for tier in (*CLOUD_TIERS, *(tier for tier in TIERS if tier not in CLOUD_TIERS)):
         cost, instance_type = frame_cost(model, video, tier), TIERS[tier].instance_type

@@ -120,10 +120,13 @@ def make_plan(
     )
 
 
-def plan_in_prospect(settings: Settings, model: ModelSpec, video: VideoInfo) -> Plan:
-    """What `make_plan` would decide on this machine, for whoever only wants to know. Raises what it raises."""
+def plan_in_prospect(settings: Settings, model: ModelSpec, video: VideoInfo, *, tier: Tier | None = "local") -> Plan:
+    """What `make_plan` would decide, for whoever only wants to know; on this machine unless it says otherwise.
+
+    Raises what it raises.
+    """
     request = Request(input="unnamed", input_version="unread", output="unnamed", settings=settings)
-    return make_plan(request, model, video, tier="local")
+    return make_plan(request, model, video, tier=tier)
 
 
 def is_deinterlaced(settings: Settings, video: VideoInfo) -> bool:

@@ -55,6 +55,18 @@ def test_a_machine_reads_the_same_in_json(clip: str, capsys: pytest.CaptureFixtu
     assert (answer["refusals"], len(answer["not_counted"])) == ({}, 3)
 
 
+def test_what_only_a_gpu_can_do_is_planned_for_the_gpu_that_a_job_takes(
+    clip: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given kernels that this machine would refuse
+    assert main(["estimate", clip, "--model", "compact-x2", "--kernels", "fused"]) == ExitCode.OK
+    assert {row[0] for row in rows(capsys.readouterr().out)} == {"compact-x2"}
+
+    # and a precision that the GPU of the job's tier does not have
+    assert main(["estimate", clip, "--model", "compact-x2", "--precision", "bf16"]) == ExitCode.INPUT
+    assert "the GPU of tier standard does not compute in bf16" in capsys.readouterr().err
+
+
 def test_a_network_that_cannot_do_it_is_named_with_the_reason(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
