@@ -7,7 +7,15 @@ Sources and results lie outside of job folders and have functions of their own.
 """
 
 from sr_core.storage.base import ObjectInfo, ObjectNotFound, OutputExists, Store
-from sr_core.storage.files import check_publishable, fetch_source, is_published, is_same_place, publish, source_version
+from sr_core.storage.files import (
+    check_publishable,
+    fetch_source,
+    has_published,
+    is_published,
+    is_same_place,
+    publish,
+    source_version,
+)
 from sr_core.storage.host_cache import fetch_shared
 from sr_core.storage.open import open_store
 
@@ -19,6 +27,7 @@ __all__ = [
     "check_publishable",
     "fetch_shared",
     "fetch_source",
+    "has_published",
     "is_published",
     "is_same_place",
     "open_store",

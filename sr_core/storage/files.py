@@ -147,6 +147,12 @@ def publish(path: Path, uri: str, *, overwrite: bool, job: str | None = None) ->
         settle_folder(target.parent)
 
 
+def has_published(uri: str, *, job: str) -> bool:
+    """Whether what lies at an address in S3 is the result of `job`. Raises OutputExists where it is anything else."""
+    bucket, key = _in_s3(uri)
+    return _own_result(bucket, key, uri, job=job, overwrite=False) is not None
+
+
 def is_same_place(one: str, other: str) -> bool:
     """Whether what is published at one address would replace what lies at the other, however they are written."""
     if is_s3(one) or is_s3(other):

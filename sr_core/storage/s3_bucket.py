@@ -6,6 +6,7 @@ It takes any key that S3 takes; it does not know of stores.
 import hashlib
 import mimetypes
 import random
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import urlsplit
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import (
@@ -46,6 +48,8 @@ _CONFLICT_WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 
 _Options = dict[str, Any]
 """Keyword arguments of the SDK's operations."""
+Sent = Callable[[int, int], None]
+"""Is told how many bytes of how many are sent; from several threads, one at a time."""
 
 
 class S3Bucket:
@@ -110,6 +114,17 @@ class S3Bucket:
             upload_id = self._client.create_multipart_upload(**where)["UploadId"]
             self._client.abort_multipart_upload(**where, UploadId=upload_id)
 
+    def accelerated(self) -> "S3Bucket":
+        """The same by Transfer Acceleration; itself where the bucket has none, or nobody may know whether it has."""
+        host = urlsplit(self._client.meta.endpoint_url).hostname or ""
+        if not host.endswith(".amazonaws.com") or "." in self._name:  # S3 in another's place, or nothing to accelerate
+            return self
+        with suppress(InputError), s3_errors(self._name):
+            if self._client.get_bucket_accelerate_configuration(Bucket=self._name).get("Status") == "Enabled":
+                client = _connected(self._connections, use_accelerate_endpoint=True)
+                return S3Bucket(self._name, client, part_bytes=self._part_bytes, connections=self._connections)
+        return self
+
     def read(self, key: str) -> bytes:
         """Returns a small object. Raises ObjectNotFound."""
         with s3_errors(self._name, key):
@@ -148,7 +163,14 @@ class S3Bucket:
         return self._store(key, whole.hexdigest(), send, only_if_free=only_if_free)
 
     def upload(
-        self, key: str, path: Path, *, sha256: str | None = None, only_if_free: bool = False, job: str | None = None
+        self,
+        key: str,
+        path: Path,
+        *,
+        sha256: str | None = None,
+        only_if_free: bool = False,
+        job: str | None = None,
+        sent: Sent = lambda _done_bytes, _total_bytes: None,
     ) -> bool:
         """Stores a file, as made by `job`; with `only_if_free` not over another object. Returns whether it did.
 
@@ -163,7 +185,7 @@ class S3Bucket:
 
             def send(described: _Options, condition: _Options) -> None:
                 if len(parts) > 1:
-                    self._put_parts(key, file, parts, described, condition)
+                    self._put_parts(key, file, parts, described, condition, sent)
                 else:
                     data = parts[0].read(file) if parts else b""
                     self._put(key, data, bytes.fromhex(whole), described, condition)
@@ -230,10 +252,13 @@ class S3Bucket:
         )
 
     def _put_parts(
-        self, key: str, file: BinaryIO, parts: Sequence[Part], described: _Options, condition: _Options
+        self, key: str, file: BinaryIO, parts: Sequence[Part], described: _Options, condition: _Options, sent: Sent
     ) -> None:
         where: _Options = {"Bucket": self._name, "Key": key}
         upload_id = self._client.create_multipart_upload(**where, ChecksumAlgorithm="SHA256", **described)["UploadId"]
+
+        left, total_bytes = [part.size_bytes for part in parts], sum(part.size_bytes for part in parts)
+        telling = threading.Lock()
 
         def send(part: Part) -> "CompletedPartTypeDef":
             answer = self._client.upload_part(
@@ -244,13 +269,16 @@ class S3Bucket:
                 ChecksumAlgorithm="SHA256",
                 ChecksumSHA256=part.checksum,
             )
+            with telling:
+                left[part.number - 1] = 0
+                sent(total_bytes - sum(left), total_bytes)
             return {"PartNumber": part.number, "ETag": answer["ETag"], "ChecksumSHA256": part.checksum}
 
         try:
             with ThreadPoolExecutor(self._connections) as pool:
-                sent = list(pool.map(send, parts))
+                completed = list(pool.map(send, parts))
             self._client.complete_multipart_upload(
-                **where, UploadId=upload_id, MultipartUpload={"Parts": sent}, **condition
+                **where, UploadId=upload_id, MultipartUpload={"Parts": completed}, **condition
             )
         except BaseException:
             with suppress(Exception):  # what a dead network leaves is for the bucket's lifecycle rule
