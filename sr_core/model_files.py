@@ -114,6 +114,29 @@ def _unpublished(name: str, folder: Path | None) -> Path | None:
     return store.fetch(name, _made(folder or cache_folder())) if store.stat(name) is not None else None
 
 
+def find_deployed(settings: Settings, store: Store, folder: Path) -> ModelSpec:
+    """The network that the settings mean where `store` is the model store and no file of this machine is at hand.
+
+    Raises InputError: there is no such network, or its content is not usable.
+    """
+    name = settings.model or catalogue.recommended(settings.scale)
+    if name in catalogue.shipped():
+        return catalogue.describe_shipped(name)
+    entry = catalogue.published().get(name)
+    if entry is not None:
+        if store.stat(entry.file) is None:
+            raise InputError(
+                f"{name} is not in {store.uri}; get it there first: {ENV_MODELS}={store.uri} sr models pull {name}"
+            )
+        return entry.spec
+    if not is_key(name) or store.stat(name) is None:
+        raise InputError(
+            f"there is no network {name} in {store.uri}, and a deployment sees no file of this machine; choose one of "
+            '`sr models`, or deploy it (docs/deploy.md, "With another network")'
+        )
+    return describe(str(store.fetch(name, folder)), name=name)
+
+
 def is_there(name: str) -> bool:
     """Whether the model store has the file of a published network; its content is checked when it is used."""
     return model_store().stat(catalogue.published()[name].file) is not None

@@ -1,6 +1,7 @@
 """How command lines are read: wrong usage is wrong input, told in one line. Knows no command."""
 
 import argparse
+import math
 import re
 from fractions import Fraction
 from typing import NoReturn
@@ -31,3 +32,14 @@ def moment(text: str) -> Fraction:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time; write seconds (12.5) or 1:02:12.5")
     hours, minutes, seconds = match.groups()
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + Fraction(seconds)
+
+
+def dollars(text: str) -> float:
+    """An amount of money. Raises ArgumentTypeError for anything but a positive number."""
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = math.nan
+    if not 0 < amount < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an amount in dollars, such as 12.50")
+    return amount

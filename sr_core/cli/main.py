@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, suppress
 from functools import partial
 
 from sr_core.cli.imports import import_uncollected
-from sr_core.cli.output import OutputClosedError, note, show_json, standard_output
+from sr_core.cli.output import OutputClosedError, answer_of, message_of, note, show_json, standard_output
 from sr_core.cli.parser import parse
 from sr_core.cli.signals import interruptible, stopping_at_once
 from sr_core.contract import PROGRAM, ExitCode
@@ -37,22 +37,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with standard_output():  # nothing but help is written here
             options = parse(arguments)
-        _call(options)
+        told = _call(options)
     except OutputClosedError:
         return ExitCode.OK
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 — the last line of defence
         meant = _meaning(error, options)
         _tell(meant, as_json=options.json)
         return meant.exit_code
-    return ExitCode.OK
+    return ExitCode.OK if told is None else told.exit_code
 
 
-def _call(options: argparse.Namespace) -> None:
+def _call(options: argparse.Namespace) -> SrError | None:
+    """Returns the error, if any, that the command has told itself, among other things."""
     # Before the import: torch takes seconds, and a request to stop must not be lost on the way.
     with _interruptible(options) if options.is_work else stopping_at_once() as options.interruption:
         if options.reads_media:
             nursery.start()  # its imports go on beside those of torch
-        import_uncollected(f"sr_core.cli.{options.module}").run(options)
+        told: SrError | None = import_uncollected(f"sr_core.cli.{options.module}").run(options)
+    return told
 
 
 def _interruptible(options: argparse.Namespace) -> AbstractContextManager[Interruption]:
@@ -80,14 +82,7 @@ def _meaning(error: BaseException, options: argparse.Namespace) -> SrError:
 
 
 def _tell(error: SrError, *, as_json: bool) -> None:
-    message = " ".join(str(error).split()) or type(error).__name__
     if as_json:
-        answer = {
-            "kind": type(error).__name__,
-            "message": message,
-            "exit_code": int(error.exit_code),
-            "retry_helps": error.retry_helps,
-        }
         with suppress(OutputClosedError, SrError):  # the exit code and the line below still tell
-            show_json({"error": answer}, indent=None)
-    note(f"{PROGRAM}: {message}")
+            show_json({"error": answer_of(error)}, indent=None)
+    note(f"{PROGRAM}: {message_of(error)}")

@@ -1,9 +1,8 @@
 """`sr models`: the networks that can be used by name; `sr models pull` gets those that do not ship."""
 
 import argparse
-import sys
 
-from sr_core.cli.output import note, show, show_json
+from sr_core.cli.output import bytes_display, note, show, show_json
 from sr_core.model_files import is_there, model_store, pull
 from sr_core.models.catalogue import PublishedModel, ShippedModel, describe_shipped, published, recommended, shipped
 from sr_core.types import ModelSpec
@@ -42,13 +41,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _pull(name: str, *, as_json: bool) -> None:
-    def on_bytes(done: int, whole: int) -> None:
-        if sys.stderr.isatty():
-            print(f"\r{name}  {done / 1e6:.1f} of {whole / 1e6:.1f} MB", end="", file=sys.stderr)  # noqa: T201
-
-    pulled = pull(name, on_bytes=on_bytes)
-    if sys.stderr.isatty():
-        note("")
+    with bytes_display(name) as on_bytes:
+        pulled = pull(name, on_bytes=on_bytes)
     if as_json:
         show_json(
             {

@@ -7,11 +7,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from sr_core.errors import SrError
 from sr_core.storage.disk import disk_errors
 
 _LINE_SECONDS = 30.0
@@ -64,6 +65,21 @@ def show(text: str) -> None:
         print(_harmless(text))  # noqa: T201 — this is the program's output
 
 
+def answer_of(error: SrError) -> dict[str, Any]:
+    """An error as machines read it (docs/json.md)."""
+    return {
+        "kind": type(error).__name__,
+        "message": message_of(error),
+        "exit_code": int(error.exit_code),
+        "retry_helps": error.retry_helps,
+    }
+
+
+def message_of(error: SrError) -> str:
+    """What an error says, in a line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def note(text: str) -> None:
     """A remark beside the output, on standard error; where nobody can read it, that is no reason to stop."""
     try:
@@ -95,6 +111,29 @@ def progress_display() -> Iterator[Display]:
             yield bars
     else:
         yield _Lines()
+
+
+@contextmanager
+def bytes_display(what: str) -> Iterator[Callable[[int, int], None]]:
+    """How many bytes of how many have been moved: in place on a terminal, a line every half minute in a log."""
+    last, is_terminal = time.monotonic(), sys.stderr.isatty()
+    shown = False
+
+    def on_bytes(done_bytes: int, total_bytes: int) -> None:
+        nonlocal last, shown
+        text = f"{what}  {done_bytes / 1e6:.1f} of {total_bytes / 1e6:.1f} MB"
+        if is_terminal:
+            shown = True
+            print(f"\r{text}", end="", file=sys.stderr, flush=True)  # noqa: T201
+        elif time.monotonic() - last >= _LINE_SECONDS:
+            last = time.monotonic()
+            note(text)
+
+    try:
+        yield on_bytes
+    finally:
+        if shown:
+            note("")
 
 
 class _Bars:

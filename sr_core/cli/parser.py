@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sr_core import __version__
-from sr_core.cli.arguments import Parser, count, moment
+from sr_core.cli.arguments import Parser, count, dollars, moment
 from sr_core.cli.settings import add_settings
 from sr_core.contract import FLAG_CHUNK, FLAG_JOB, PROGRAM, Stage
 from sr_core.errors import InputError
@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_outlook(commands, name, text)
     for stage in Stage:
         _add_stage(commands, stage)
+    _add_submit(commands)
     _add_status(commands)
     _add_compare(commands)
     _add_models(commands)
@@ -108,6 +109,39 @@ def _add_run(commands: "argparse._SubParsersAction[Parser]") -> None:
         "--chunk-segments", type=count, metavar="N", help="segments in a chunk; does not change the result"
     )
     _add_json(run)
+
+
+def _add_submit(commands: "argparse._SubParsersAction[Parser]") -> None:
+    submit = _add(commands, "submit", "upscale videos on AWS: upload them if need be, and start an execution for each")
+    submit.set_defaults(reads_media=True)
+    submit.add_argument(
+        "inputs", nargs="+", metavar="INPUT", help="a video file, or s3://bucket/key in a bucket that is read there"
+    )
+    submit.add_argument(
+        "-o",
+        "--output",
+        metavar="OUTPUT",
+        help="s3://bucket/key, or s3://bucket/folder/ for any number of results (below the deployment's output bucket)",
+    )
+    submit.add_argument("--overwrite", action="store_true", help="replace what lies there, even if it is this result")
+    submit.add_argument("--critical", action="store_true", help="one attempt on Spot, then On-Demand")
+    submit.add_argument(
+        "--budget",
+        type=dollars,
+        metavar="USD",
+        help="start nothing if all that is asked for would take more on On-Demand machines, by `sr estimate`",
+    )
+    where = submit.add_mutually_exclusive_group()
+    where.add_argument("--stack", metavar="NAME", help="the deployment: its config's name (the only one in the region)")
+    where.add_argument("--state-machine", metavar="ARN", help="the deployment: ARN of its UpscaleVideo")
+    submit.add_argument(
+        "--no-acceleration", action="store_true", help="upload without Transfer Acceleration, which costs by the byte"
+    )
+    submit.add_argument(
+        "--wait", action="store_true", help="watch until all have ended; Ctrl-C stops no more than that"
+    )
+    add_settings(submit)
+    _add_json(submit)
 
 
 def _add_outlook(commands: "argparse._SubParsersAction[Parser]", name: str, text: str) -> None:
@@ -153,8 +187,10 @@ def _add_models(commands: "argparse._SubParsersAction[Parser]") -> None:
 
 
 def _add_status(commands: "argparse._SubParsersAction[Parser]") -> None:
-    status = _add(commands, "status", "say how far a job is, without touching it")
-    status.add_argument("job", metavar="JOB", help="the job folder: a directory or s3://bucket/prefix")
+    status = _add(commands, "status", "say how far a job or an execution on AWS is, without touching it")
+    status.add_argument(
+        "job", metavar="JOB", help="the job folder: a directory or s3://bucket/prefix; or an execution's ARN"
+    )
     _add_json(status)
 
 

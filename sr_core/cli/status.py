@@ -1,27 +1,64 @@
-"""`sr status`: how far a job is, from its folder, on this machine or in S3; a job that runs is not disturbed."""
+"""`sr status`: how far a job is, from its folder, on this machine or in S3; a job that runs is not disturbed.
+
+Of an execution on AWS it says what the workflow says, and how far its job is.
+"""
 
 import argparse
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
+from sr_core.aws.causes import in_short
 from sr_core.cli.cost import cost_line
 from sr_core.cli.output import show, show_json
 from sr_core.manifest import Manifest
 from sr_core.status import JobStatus, StageStatus, State, job_status
 from sr_core.storage import open_store
-from sr_core.types import Failure
 
-_SHORT = 200
-"""Characters of a failure's cause that are shown."""
+if TYPE_CHECKING:
+    from sr_core.aws.executions import Execution
 
 
 def run(options: argparse.Namespace) -> None:
+    now = datetime.now(UTC)
+    if options.job.startswith("arn:"):
+        from sr_core.aws.executions import Executions
+        from sr_core.cli.follow import job_of, seen
+
+        executions = Executions.of(options.job)
+        execution = seen(executions, options.job)
+        job = job_of(executions, execution)
+        if options.json:
+            show_json({"execution": _told(execution), "job": None if job is None else _summary(job)})
+        else:
+            show("\n".join([*_execution_lines(execution, now), *(() if job is None else _lines(job, now))]))
+        return
     status = job_status(Manifest(open_store(options.job)))
     if options.json:
         show_json(_summary(status))
     else:
-        show("\n".join(_lines(status, datetime.now(UTC))))
+        show("\n".join(_lines(status, now)))
+
+
+def _told(execution: "Execution") -> dict[str, object]:
+    return {
+        "arn": execution.arn,
+        "status": execution.status,
+        "started_at": execution.started_at.isoformat(),
+        "ended_at": None if execution.ended_at is None else execution.ended_at.isoformat(),
+        "input": execution.request.get("input"),
+        "output": execution.output.get("output"),
+        "error": execution.error,
+        "cause": execution.cause,
+    }
+
+
+def _execution_lines(execution: "Execution", now: datetime) -> Iterator[str]:
+    took = _duration(((execution.ended_at or now) - execution.started_at).total_seconds())
+    when = f"for {took}" if execution.is_running else f"after {took}"
+    yield f"{execution.name} of {execution.workflow}: {execution.status.lower().replace('_', ' ')} {when}"
+    if execution.error is not None or execution.cause:
+        yield f"  {execution.error or 'no error named'}: {in_short(execution.cause or 'no cause told')}"
 
 
 def _summary(status: JobStatus) -> dict[str, object]:
@@ -46,7 +83,7 @@ def _lines(status: JobStatus, now: datetime) -> Iterator[str]:
     for stage in status.stages:
         yield f"  {stage.stage:<9} {_progress(stage, now)}"
     for failure in status.failures:
-        yield f"  given up  chunk {failure.chunk}: {failure.error}: {in_short(failure)}"
+        yield f"  given up  chunk {failure.chunk}: {failure.error}: {in_short(failure.cause)}"
     if status.set_aside:
         yield f"  set aside {status.set_aside} receipts that did not hold; their work was done again"
     match status.state:
@@ -76,21 +113,3 @@ def _duration(seconds: float) -> str:
     if whole < 120:
         return f"{whole} s"
     return f"{whole // 60} min" if whole < 7200 else f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def in_short(failure: Failure) -> str:
-    """The cause in a line; Batch's is the whole description of the job, of which it says how the job ended."""
-    cause = failure.cause
-    try:
-        job = json.loads(cause)
-        container = (job.get("Attempts") or [{"Container": job.get("Container", {})}])[-1]["Container"]
-        told = {
-            "": job.get("StatusReason"),
-            "exit code ": container.get("ExitCode"),
-            "log stream ": container.get("LogStreamName"),
-        }
-        cause = ", ".join(f"{name}{value}" for name, value in told.items() if value is not None) or cause
-    except (ValueError, AttributeError, KeyError, TypeError):
-        pass
-    line = " ".join(cause.split())
-    return line if len(line) <= _SHORT else f"{line[:_SHORT]}…"

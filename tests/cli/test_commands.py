@@ -14,7 +14,7 @@ from sr_core.contract import ENV_SCRATCH, ExitCode, Stage
 from sr_core.models.catalogue import shipped
 from tests.clips import make_clip
 
-COMMANDS = ["run", "probe", *(stage.value for stage in Stage), "compare", "models", "doctor"]
+COMMANDS = ["run", "probe", "submit", *(stage.value for stage in Stage), "status", "compare", "models", "doctor"]
 
 
 def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from sr_core.aws.causes import exit_code, in_short
 from sr_core.cli.main import main
-from sr_core.cli.status import in_short
 from sr_core.contract import REQUEST_KEY, ExitCode
 from sr_core.request import make_request
-from sr_core.types import Failure, Settings
+from sr_core.types import Settings
 from tests.clips import make_clip
 
 
@@ -53,16 +53,20 @@ def test_a_folder_of_something_else_is_refused_in_one_line(tmp_path: Path, capsy
 
 
 def test_a_failure_is_told_in_a_line_whatever_its_cause_is() -> None:
-    def told(cause: str) -> str:
-        return in_short(Failure(chunk=1, error="UpscaleFailed", cause=cause))
-
-    assert told("Service\nunavailable") == "Service unavailable"
-    assert told("{cut off") == "{cut off"
-    assert told("[1]") == "[1]"
-    assert len(told("x" * 5000)) < 250
+    assert in_short("Service\nunavailable") == "Service unavailable"
+    assert in_short("{cut off") == "{cut off"
+    assert in_short("[1]") == "[1]"
+    assert in_short('{"Attempts": 1}') == '{"Attempts": 1}'
+    assert len(in_short("x" * 5000)) < 250
     # and Batch's description of a job is told by what ended it
     job = {
         "StatusReason": "Essential container in task exited",
         "Attempts": [{"Container": {"ExitCode": 75}}, {"Container": {"ExitCode": 71, "LogStreamName": "upscale/1/a"}}],
     }
-    assert told(json.dumps(job)) == "Essential container in task exited, exit code 71, log stream upscale/1/a"
+    assert in_short(json.dumps(job)) == "Essential container in task exited, exit code 71, log stream upscale/1/a"
+    # whatever the workflow has put before it
+    assert in_short(f"chunk 3: States.TaskFailed: {json.dumps(job)}").startswith(
+        "chunk 3: States.TaskFailed: Essential"
+    )
+    assert exit_code(f"chunk 3: States.TaskFailed: {json.dumps(job)}") == ExitCode.HOST_CAPACITY
+    assert exit_code("Service unavailable") is None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from localcloud.cloud import LocalCloud
-from sr_core.cli.status import in_short
+from sr_core.aws.causes import in_short
 from sr_core.contract import Stage
 from sr_core.types import Failure
 
@@ -115,7 +115,7 @@ def test_what_no_machine_can_mend_fails_at_once_with_chunk_and_cause(runs: Runs,
     # and the job folder tells the same to `sr status`
     failure = Failure.from_json(run.cloud.read(f"{run.job}/failures/00001.json"))
     assert (failure.chunk, failure.error) == (1, "UpscaleFailed")
-    assert f"exit code {code}" in in_short(failure)
+    assert f"exit code {code}" in in_short(failure.cause)
 
     # and the next start, without the fault, goes on from what is there
     if code == 64:
