@@ -101,7 +101,7 @@ def _submitted(
     except KeyboardInterrupt:
         done = sum(entry.submission is not None for entry in entries)
         stopped = Interrupted(
-            f"stopped; {done} of {len(entries)} are submitted and go on on AWS; the same command submits the rest"
+            f"stopped when {done} of {len(entries)} were submitted, which go on; the same command submits the rest"
         )
         note(f"{PROGRAM}: {message_of(stopped)}")
         return stopped
@@ -123,6 +123,8 @@ def _check(budget: float, prepared: list[Prepared]) -> None:
     wanted = [each.estimate for each in prepared if each.estimate is not None and not each.is_done]
     on_demand = sum(each.on_demand_usd or 0.0 for each in wanted)
     spot = sum(each.spot_usd or 0.0 for each in wanted)
+    if not wanted:
+        return
     told = f"{amount(on_demand)} $ on On-Demand machines alone, {amount(spot)} $ on Spot"
     left_out = f"not counted: {'; '.join(NOT_COUNTED)}"
     if on_demand > budget:
@@ -157,6 +159,7 @@ def _watched(entries: list[_Entry], executions: Executions, options: argparse.Na
     def watch(entry: _Entry) -> None:
         assert entry.submission is not None
         assert entry.submission.execution is not None
+        note(f"{PROGRAM}: watching {entry.place}")
         ended = entry.execution = follow(executions, entry.submission.execution)
         if ended.status != SUCCEEDED:
             raise failure(entry.place, status=ended.status, error=ended.error, cause=ended.cause)

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from sr_core import submission
 from sr_core.cli import follow
+from sr_core.cli import submit as cli
 from sr_core.cli.main import main
 from sr_core.contract import ExitCode
 from sr_core.storage import source_version
@@ -222,6 +224,35 @@ def test_ctrl_c_stops_watching_and_nothing_else(
 
     assert (entry["outcome"], entry["status"]) == ("started", None)
     assert [execution.status for execution in account.executions()] == ["RUNNING"]
+
+
+def test_ctrl_c_leaves_running_what_was_submitted(
+    account: Account, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given three sources, and somebody who stops at the second
+    for name in ("a", "b", "c"):
+        account.s3.put_object(Bucket="archive", Key=f"{name}.mp4", Body=name.encode())
+    places = [f"s3://archive/{name}.mp4" for name in ("a", "b", "c")]
+    real = submission.prepare
+
+    def stopped_at_the_second(place: str, *arguments: Any, **options: Any) -> submission.Prepared:
+        if place == places[1]:
+            raise KeyboardInterrupt
+        return real(place, *arguments, **options)
+
+    monkeypatch.setattr(cli, "prepare", stopped_at_the_second)
+
+    assert main(["submit", *places]) == ExitCode.INTERRUPTED
+
+    assert (
+        "stopped when 1 of 3 were submitted, which go on; the same command submits the rest" in capsys.readouterr().err
+    )
+    assert [execution.status for execution in account.executions()] == ["RUNNING"]
+
+    # and the same command submits the rest
+    monkeypatch.setattr(cli, "prepare", real)
+    outcomes = [entry["outcome"] for entry in submitted(capsys, *places)]
+    assert outcomes == ["under way", "started", "started"]
 
 
 def test_status_of_an_execution_tells_what_the_workflow_says(account: Account, clip: str, capsys: Capture) -> None:
