@@ -1,7 +1,7 @@
 """`python -m localcloud VIDEO [-o OUTPUT] [--fault …]`: the deployed pipeline over one video, on this machine.
 
 Shows states, chunks and jobs while it runs, and writes the output at the end. What it is given is looked at before
-anything starts, by the code that looks at it for `sr run`.
+anything starts, by the code that looks at it for `sr run`; it is asked for by the code of `sr submit`.
 """
 
 import argparse
@@ -22,11 +22,16 @@ from localcloud.cloud import LOCAL_SETTINGS, LocalCloud
 from localcloud.execution import Execution
 from localcloud.faults import Fault, FaultError, Kind
 from localcloud.live import lines, picture
+from sr_core.aws.deployment import find_deployment
+from sr_core.aws.executions import Executions
 from sr_core.cli.arguments import Parser, count
 from sr_core.contract import REPORT_KEY, ExitCode
 from sr_core.delivery import AV1_PRESETS, CODEC_CONTAINERS, container_for, default_output
 from sr_core.errors import InputError, SrError
-from sr_core.storage import check_publishable, fetch_source, is_same_place, publish
+from sr_core.model_files import find_deployed
+from sr_core.storage import check_publishable, fetch_source, is_same_place, open_store, publish
+from sr_core.submission import Asked, prepare, submit
+from sr_core.types import Settings
 
 _EPILOG = f"""a fault is KIND[=VALUE]:STAGE[/CHUNK][:TIMES][@MOMENT], for instance reclaim:upscale:1,
 vanish:upscale/0:3@before-1, exit=69:upscale/1 or no-capacity:extract (localcloud/faults.py says what each does);
@@ -83,19 +88,13 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _run(cloud: LocalCloud, options: argparse.Namespace, faults: list[Fault], console: Console) -> int:
-    request = {
-        "input": cloud.upload(Path(options.video)),
-        "output": f"s3://{cloud.bucket('Output')}/upscaled{Path(options.output).suffix}",
-        "settings": _settings(options),
-        "critical": options.critical,
-    }
     cloud.fail_with(*faults)
-    execution = _watched(cloud, cloud.start("UpscaleVideo", request), console)
+    execution = _watched(cloud, _submitted(cloud, options), console)
     if execution.status == "FAILED" and options.again:
         _tell_failure(execution, console)
         console.print("the same request once more, without faults", style="bold")
         cloud.fail_with()
-        execution = _watched(cloud, cloud.start("UpscaleVideo", request), console)
+        execution = _watched(cloud, _submitted(cloud, options), console)
     if execution.status != "SUCCEEDED":
         _tell_failure(execution, console)
         return ExitCode.INTERRUPTED if execution.status == "ABORTED" else ExitCode.INTERNAL
@@ -104,6 +103,23 @@ def _run(cloud: LocalCloud, options: argparse.Namespace, faults: list[Fault], co
     _say(console, f"{options.output}: {size_bytes / 1e6:.1f} MB; {attempts}")
     _say(console, _used(json.loads(cloud.read(f"{execution.output()['job']}/{REPORT_KEY}"))))
     return ExitCode.OK
+
+
+def _submitted(cloud: LocalCloud, options: argparse.Namespace) -> Execution:
+    """The execution that `sr submit` starts, which finds the deployment as it would find any."""
+    settings = Settings(**_settings(options))
+    deployment = find_deployment(state_machine=cloud.deployment.state_machines["UpscaleVideo"])
+    asked = Asked(
+        settings=settings,
+        model=find_deployed(settings, open_store(deployment.models), cloud.folder),
+        output=f"s3://{cloud.bucket('Output')}/upscaled{Path(options.output).suffix}",
+        critical=options.critical,
+    )
+    found = prepare(options.video, asked, deployment, cloud.folder, with_estimate=False)
+    executions = Executions(deployment.region)
+    arn = submit(found, asked, deployment, executions, accelerate=False, sent=lambda _done, _total: None).execution
+    assert arn is not None, "nothing was there before"
+    return Execution(cloud.client("stepfunctions"), arn)
 
 
 def _used(report: dict[str, Any]) -> str:

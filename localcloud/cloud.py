@@ -70,7 +70,7 @@ class LocalCloud:
         chunk_segments: int | None = None,
         wait_scale: float = 0.02,
     ) -> None:
-        self._assembly, self._folder = assembly, folder
+        self._assembly, self.folder = assembly, folder
         self.launcher: Launcher = launcher or NewInterpreter()
         self.chunk_segments = chunk_segments
         self.wait_scale = wait_scale
@@ -218,7 +218,7 @@ class LocalCloud:
             machine=machine,
             policy=self.policy(job.role_arn),
             plan=self.plan,
-            log=self._folder / "logs" / f"{job.job_name}-{job.job_id}-{number}.log",
+            log=self.folder / "logs" / f"{job.job_name}-{job.job_id}-{number}.log",
         )
         attempt.log.parent.mkdir(parents=True, exist_ok=True)
         with self._lock:
