@@ -4,7 +4,7 @@ It knows of names and addresses, and looks into none of them.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,15 +60,8 @@ def find_deployment(
     with aws_errors(_SERVICE, "the deployment", right=_RIGHT):
         client = client or new_session().client("cloudformation", region_name=region, config=configured())
         region = client.meta.region_name
-    found = list(_all(client, region)) if name is None else [_named(client, name.removesuffix(_SUFFIX), region)]
-    if not found:
-        raise InputError(
-            f"nothing is deployed in {region}; deploy it (docs/deploy.md), or set AWS_REGION to where it is"
-        )
-    if len(found) > 1:
-        names = ", ".join(sorted(each.name for each in found))
-        raise InputError(f"there are several deployments in {region}: {names}; choose one with --stack")
-    (deployment,) = found
+    name, outputs = _only(client, region) if name is None else _named(client, name.removesuffix(_SUFFIX), region)
+    deployment = _deployment(name, region, outputs)
     if state_machine not in (None, deployment.video_workflow_arn):
         raise InputError(f"{state_machine} is not the UpscaleVideo of {deployment.name}{_SUFFIX}; check the account")
     return deployment
@@ -85,9 +78,10 @@ def _told_by(state_machine: str) -> tuple[str, str]:
     return match[1], match[2].removesuffix(_VIDEO_WORKFLOW)
 
 
-def _named(client: "CloudFormationClient", name: str, region: str) -> Deployment:
+def _named(client: "CloudFormationClient", name: str, region: str) -> tuple[str, Mapping[str, str]]:
+    """The name, and the outputs of the stacks of that deployment."""
     storage, pipeline = (_outputs_of(client, each.format(name), region) for each in (STORAGE_STACK, PIPELINE_STACK))
-    return _deployment(name, region, storage | pipeline)
+    return name, storage | pipeline
 
 
 def _outputs_of(client: "CloudFormationClient", stack: str, region: str) -> dict[str, str]:
@@ -103,14 +97,26 @@ def _outputs_of(client: "CloudFormationClient", stack: str, region: str) -> dict
     return _outputs(answer["Stacks"][0])
 
 
-def _all(client: "CloudFormationClient", region: str) -> Iterator[Deployment]:
+def _only(client: "CloudFormationClient", region: str) -> tuple[str, Mapping[str, str]]:
+    """The same of the only deployment in the region."""
     with aws_errors(_SERVICE, f"the stacks in {region}", right=f"{_RIGHT} on all stacks, or on one that --stack names"):
         pages = client.get_paginator("describe_stacks").paginate()
         stacks = {stack["StackName"]: _outputs(stack) for page in pages for stack in page["Stacks"]}
-    for stack, outputs in stacks.items():
-        if stack.endswith(_SUFFIX) and StackOutput.VIDEO_WORKFLOW in outputs:
-            name = stack.removesuffix(_SUFFIX)
-            yield _deployment(name, region, stacks.get(STORAGE_STACK.format(name), {}) | outputs)
+    found = {
+        stack.removesuffix(_SUFFIX): outputs
+        for stack, outputs in stacks.items()
+        if stack.endswith(_SUFFIX) and StackOutput.VIDEO_WORKFLOW in outputs
+    }
+    if not found:
+        raise InputError(
+            f"nothing is deployed in {region}; deploy it (docs/deploy.md), or set AWS_REGION to where it is"
+        )
+    if len(found) > 1:
+        raise InputError(
+            f"there are several deployments in {region}: {', '.join(sorted(found))}; choose one with --stack"
+        )
+    ((name, outputs),) = found.items()
+    return name, stacks.get(STORAGE_STACK.format(name), {}) | outputs
 
 
 def _outputs(stack: "StackTypeDef") -> dict[str, str]:

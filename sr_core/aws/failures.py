@@ -16,9 +16,9 @@ _THROTTLED = frozenset(
     {"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"}
 )
 _PASSING = frozenset({"InternalError", "ServiceUnavailable", "RequestTimeout"})
-_NO_ACCESS = frozenset({"AccessDenied", "AccessDeniedException", "AllAccessDisabled", "AccountProblem", "403"}) | {
-    "Forbidden"
-}
+_NO_ACCESS = frozenset(
+    {"AccessDenied", "AccessDeniedException", "AllAccessDisabled", "AccountProblem", "403", "Forbidden"}
+)
 _BAD_CREDENTIALS = frozenset(
     {
         "ExpiredToken",

@@ -31,6 +31,7 @@ def test_a_state_machines_arn_tells_the_region(
 
 def test_a_deployment_of_an_earlier_version_is_told(account: Account, clip: str, capsys: Capture) -> None:
     account.deploy("sr-old", is_of_today=False)
+    assert "there are several deployments in us-east-1: sr-old, sr-test" in refused(capsys, clip)
     told = refused(capsys, clip, "--stack", "sr-old")
     assert "the stacks of sr-old have no output InputAddresses" in told
     assert "deploy it again" in told

@@ -53,6 +53,10 @@ def deployed() -> Iterator[Account]:
         (["CLIP", "--budget", "free"], "'free' is not an amount in dollars"),
         (["CLIP", "--stack", "other"], "there is no stack other-storage in us-east-1; check --stack"),
         (["CLIP", "--state-machine", "UpscaleVideo"], "UpscaleVideo is not the ARN of a state machine"),
+        (
+            ["CLIP", "--state-machine", "arn:aws:states:us-east-1:999999999999:stateMachine:sr-test-UpscaleVideo"],
+            "is not the UpscaleVideo of sr-test-pipeline; check the account",
+        ),
         (["CLIP", "--stack", "a", "--state-machine", "b"], "not allowed with"),
         ([], "INPUT"),
     ],
