@@ -121,7 +121,7 @@ def bytes_display(what: str) -> Iterator[Callable[[int, int], None]]:
 
     def on_bytes(done_bytes: int, total_bytes: int) -> None:
         nonlocal last, shown
-        text = f"{what}  {done_bytes / 1e6:.1f} of {total_bytes / 1e6:.1f} MB"
+        text = f"{printable(what)}  {done_bytes / 1e6:.1f} of {total_bytes / 1e6:.1f} MB"
         if is_terminal:
             shown = True
             print(f"\r{text}", end="", file=sys.stderr, flush=True)  # noqa: T201

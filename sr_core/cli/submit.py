@@ -14,7 +14,7 @@ from sr_core.aws.deployment import Deployment, find_deployment
 from sr_core.aws.executions import SUCCEEDED, Execution, Executions
 from sr_core.cli.cost import amount, cost_line
 from sr_core.cli.follow import follow, job_of
-from sr_core.cli.output import answer_of, bytes_display, message_of, note, show, show_json
+from sr_core.cli.output import answer_of, bytes_display, message_of, note, printable, show, show_json
 from sr_core.cli.scratch import scratch_folder
 from sr_core.cli.settings import settings_from
 from sr_core.contract import PROGRAM
@@ -138,7 +138,7 @@ def _lines(prepared: Prepared, submission: Submission) -> list[str]:
         Outcome.UNDER_WAY: ": the same was asked for before, and is not paid for twice",
         Outcome.DONE: ": the result is there, and nothing was started; --overwrite has it made again",
     }
-    lines = [f"{prepared.place}: {submission.outcome}{said[submission.outcome]}"]
+    lines = [f"{printable(prepared.place)}: {submission.outcome}{said[submission.outcome]}"]
     if submission.outcome != Outcome.DONE and prepared.place != prepared.source:
         lines.append(f"  source    {prepared.source}{'' if prepared.version is None else ', there already'}")
     if submission.former is not None and submission.outcome == Outcome.STARTED:
@@ -159,7 +159,7 @@ def _watched(entries: list[_Entry], executions: Executions, options: argparse.Na
     def watch(entry: _Entry) -> None:
         assert entry.submission is not None
         assert entry.submission.execution is not None
-        note(f"{PROGRAM}: watching {entry.place}")
+        note(f"{PROGRAM}: watching {printable(entry.place)}")
         ended = entry.execution = follow(executions, entry.submission.execution)
         if ended.status != SUCCEEDED:
             raise failure(entry.place, status=ended.status, error=ended.error, cause=ended.cause)
@@ -179,9 +179,11 @@ def _watched(entries: list[_Entry], executions: Executions, options: argparse.Na
 
 def _ended(entry: _Entry) -> str:
     if entry.report is None:
-        return f"{entry.place}: done"
+        return f"{printable(entry.place)}: done"
     report = entry.report
-    told = f"{entry.place}: {report.frame_count} frames, {report.width_px}×{report.height_px}, {report.output}"
+    told = (
+        f"{printable(entry.place)}: {report.frame_count} frames, {report.width_px}×{report.height_px}, {report.output}"
+    )
     return "\n".join(filter(None, [told, cost_line(report)]))
 
 
