@@ -101,7 +101,9 @@ def of_answer(error: ClientError, service: str, place: str, *, right: str) -> Sr
     if code == "RequestTimeTooSkewed":
         return InputError(f"{place}: this machine's clock is wrong; set it")
     if code in _NO_ACCESS or status == 403:
-        return InputError(f"{place}: access denied ({message_of(error) or code}); the credentials in use need {right}")
+        return InputError(
+            f"{place}: access denied ({message_of(error) or code or status}); the credentials in use need {right}"
+        )
     return InputError(f"{place}: {service} refused the request ({code or status}): {message_of(error)}")
 
 

@@ -1,5 +1,6 @@
 """How the SDK is set up: whatever the service, the same attempts, timeouts and name. It knows no service."""
 
+import os
 from functools import cache
 from typing import Any
 
@@ -15,10 +16,13 @@ _ATTEMPTS = 8
 
 
 def new_session() -> boto3.session.Session:
-    """Its own, from the environment: boto3's default one must not be shared by threads."""
+    """Its own, from the environment: boto3's default one must not be shared by threads.
+
+    AWS_REGION counts, as for AWS's other tools and SDKs; boto3 itself reads AWS_DEFAULT_REGION and the profile alone.
+    """
     session = get_session()
     session.register_component("data_loader", _descriptions())
-    return boto3.session.Session(botocore_session=session)
+    return boto3.session.Session(botocore_session=session, region_name=os.environ.get("AWS_REGION") or None)
 
 
 def configured(**more: Any) -> Config:

@@ -23,7 +23,7 @@ def test_of_several_deployments_one_has_to_be_chosen(account: Account, clip: str
 def test_a_state_machines_arn_tells_the_region(
     account: Account, clip: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
     assert "nothing is deployed in eu-central-1; deploy it (docs/deploy.md), or set AWS_REGION" in refused(capsys, clip)
 
     assert main(["submit", clip, "--state-machine", account.workflow]) == ExitCode.OK

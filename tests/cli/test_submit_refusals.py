@@ -51,7 +51,7 @@ def deployed() -> Iterator[Account]:
         (["CLIP", "--scale", "4", "--model", "compact-x2"], "compact-x2 is a ×2 network, not ×4"),
         (["CLIP", "--precision", "bf16"], "the GPU of tier standard does not compute in bf16"),
         (["CLIP", "--budget", "free"], "'free' is not an amount in dollars"),
-        (["CLIP", "--stack", "other"], "there is no stack other-storage in us-east-1; check --stack"),
+        (["CLIP", "--stack", "other"], "there is no stack other-storage in us-east-1; check the deployment's name"),
         (["CLIP", "--state-machine", "UpscaleVideo"], "UpscaleVideo is not the ARN of a state machine"),
         (
             ["CLIP", "--state-machine", "arn:aws:states:us-east-1:999999999999:stateMachine:sr-test-UpscaleVideo"],

@@ -64,7 +64,7 @@ def s3_endpoint() -> Iterator[str]:
 @pytest.fixture
 def aws_environment(monkeypatch: pytest.MonkeyPatch, s3_endpoint: str) -> None:
     """What every AWS tool reads points to the local S3, in this process and in those it starts."""
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_endpoint)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
