@@ -91,7 +91,8 @@ def _outputs_of(client: "CloudFormationClient", stack: str, region: str) -> dict
         except ClientError as error:
             if error_code(error) == "ValidationError":  # so it says that there is no such stack
                 raise InputError(
-                    f"there is no stack {stack} in {region}; check the deployment's name, and set AWS_REGION to where it is"
+                    f"there is no stack {stack} in {region}; check the deployment's name, "
+                    "and set AWS_REGION to where it is"
                 ) from error
             raise
     return _outputs(answer["Stacks"][0])

@@ -32,7 +32,7 @@ class Account:
     """ARN of its `UpscaleVideo`."""
 
     def __post_init__(self) -> None:
-        self.s3 = _client("s3")
+        self.s3 = client_of("s3")
         for bucket in (*map(self.bucket, ("input", "output", "models")), *self.other_inputs):
             self.s3.create_bucket(Bucket=bucket)
         self.workflow = self.deploy(self.name)
@@ -42,7 +42,7 @@ class Account:
 
     def deploy(self, name: str, *, is_of_today: bool = True) -> str:
         """Makes stacks that tell of a deployment; returns the ARN of its `UpscaleVideo`."""
-        states = _client("stepfunctions")
+        states = client_of("stepfunctions")
         arn: str = states.create_state_machine(
             name=f"{name}-UpscaleVideo",
             definition=json.dumps({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}),
@@ -59,7 +59,7 @@ class Account:
 
     def _stack(self, name: str, outputs: dict[str, str]) -> None:
         body = {"Resources": _ANYTHING, "Outputs": {key: {"Value": value} for key, value in outputs.items()}}
-        _client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(body))
+        client_of("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(body))
 
     def executions(self) -> list[Any]:
         """All that were started, in order."""
@@ -89,7 +89,7 @@ class Account:
 
 
 @cache
-def _client(service: Any) -> Any:
+def client_of(service: Any) -> Any:
     """With credentials of its own; to make one takes longer than most tests."""
     session = boto3.session.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION)
     return session.client(service)

@@ -6,9 +6,10 @@ import pytest
 from moto import mock_aws
 
 from sr_core.cli import follow
+from sr_core.storage import s3_bucket
 from tests.clips import make_clip
 
-from .account import REGION, Account
+from .account import REGION, Account, client_of
 
 
 @pytest.fixture
@@ -16,6 +17,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     """With one deployment, found by the environment. Nobody waits between two looks at an execution."""
     find_nothing_else(monkeypatch)
     monkeypatch.setattr(follow, "LOOK_SECONDS", 0.0)
+    share_a_client(monkeypatch)
     with mock_aws():
         yield Account()
 
@@ -28,6 +30,11 @@ def find_nothing_else(patch: pytest.MonkeyPatch) -> None:
     patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     patch.setenv("AWS_DEFAULT_REGION", REGION)
+
+
+def share_a_client(patch: pytest.MonkeyPatch) -> None:
+    """Makes one client for S3 do for all: to make one takes longer than what is asked of it here."""
+    patch.setattr(s3_bucket, "_connected", lambda _connections, **_: client_of("s3"))
 
 
 @pytest.fixture(scope="module")

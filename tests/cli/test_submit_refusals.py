@@ -15,7 +15,7 @@ from sr_core.contract import ExitCode
 from sr_core.errors import InputError, SrError, TransientError
 
 from .account import REGION, Account, refused
-from .conftest import find_nothing_else
+from .conftest import find_nothing_else, share_a_client
 
 Capture = pytest.CaptureFixture[str]
 
@@ -25,6 +25,7 @@ def deployed() -> Iterator[Account]:
     """One for all: nothing here changes it."""
     with pytest.MonkeyPatch.context() as patch:
         find_nothing_else(patch)
+        share_a_client(patch)
         with mock_aws():
             yield Account()
 
