@@ -46,6 +46,15 @@ def job_of(executions: Executions, execution: Execution) -> JobStatus | None:
     return job_status(manifest) if manifest.store.stat(REQUEST_KEY) is not None else None
 
 
+def job_if_seen(executions: Executions, execution: Execution) -> JobStatus | None:
+    """The same where the execution itself is what was asked about: that its job cannot be seen is a remark then."""
+    try:
+        return job_of(executions, execution)
+    except SrError as error:
+        note(f"{PROGRAM}: how far its job is cannot be seen: {message_of(error)}")
+        return None
+
+
 def seen(executions: Executions, arn: str) -> Execution:
     """Raises InputError: there is no such execution, or no right to look at it; TransientError."""
     found = executions.find(arn)

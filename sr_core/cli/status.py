@@ -23,11 +23,11 @@ def run(options: argparse.Namespace) -> None:
     now = datetime.now(UTC)
     if options.job.startswith("arn:"):
         from sr_core.aws.executions import Executions
-        from sr_core.cli.follow import job_of, seen
+        from sr_core.cli.follow import job_if_seen, seen
 
         executions = Executions.of(options.job)
         execution = seen(executions, options.job)
-        job = job_of(executions, execution)
+        job = job_if_seen(executions, execution)
         if options.json:
             show_json({"execution": _told(execution), "job": None if job is None else _summary(job)})
         else:

@@ -13,7 +13,7 @@ from sr_core.aws.causes import failure, in_short
 from sr_core.aws.deployment import Deployment, find_deployment
 from sr_core.aws.executions import SUCCEEDED, Execution, Executions
 from sr_core.cli.cost import amount, cost_line
-from sr_core.cli.follow import follow, job_of
+from sr_core.cli.follow import follow, job_if_seen
 from sr_core.cli.output import answer_of, bytes_display, message_of, note, printable, show, show_json
 from sr_core.cli.scratch import scratch_folder
 from sr_core.cli.settings import settings_from
@@ -163,7 +163,7 @@ def _watched(entries: list[_Entry], executions: Executions, options: argparse.Na
         ended = entry.execution = follow(executions, entry.submission.execution)
         if ended.status != SUCCEEDED:
             raise failure(entry.place, status=ended.status, error=ended.error, cause=ended.cause)
-        status = job_of(executions, ended)
+        status = job_if_seen(executions, ended)
         entry.report = None if status is None else status.report
         if not options.json:
             show(_ended(entry))

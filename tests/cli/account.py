@@ -71,12 +71,14 @@ class Account:
         """What they were given."""
         return [json.loads(each.execution_input) for each in self.executions()]
 
-    def end(self, status: str, *, error: str | None = None, cause: str | None = None) -> None:
+    def end(
+        self, status: str, *, error: str | None = None, cause: str | None = None, output: dict[str, Any] | None = None
+    ) -> None:
         """Ends the one that was started last."""
         last = self.executions()[-1]
         last.status, last.error, last.cause, last.stop_date = status, error, cause, datetime.now(UTC)
         if status == "SUCCEEDED":
-            last.output = "{}"
+            last.output = json.dumps(output or {})
 
     def publish(self, uri: str, *, job: str) -> None:
         """Puts the result of a job where it goes."""

@@ -269,3 +269,16 @@ def test_status_of_an_execution_tells_what_the_workflow_says(account: Account, c
     assert main(["status", entry["execution"], "--json"]) == ExitCode.OK
     answer = json.loads(capsys.readouterr().out)
     assert (answer["execution"]["status"], answer["execution"]["error"]) == ("FAILED", "ExtractFailed")
+
+
+def test_status_tells_what_the_workflow_says_though_the_job_folder_may_not_be_seen(
+    account: Account, clip: str, capsys: Capture
+) -> None:
+    (entry,) = submitted(capsys, clip)
+    account.end("SUCCEEDED", output={"job": "s3://nobodys-bucket/jobs/ab12"})
+
+    assert main(["status", entry["execution"]]) == ExitCode.OK
+
+    told = capsys.readouterr()
+    assert " of sr-test-UpscaleVideo: succeeded after " in told.out
+    assert "how far its job is cannot be seen: s3://nobodys-bucket: there is no such bucket" in told.err
