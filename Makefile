@@ -1,7 +1,7 @@
 # `make` alone lists what there is. Every target sets up what it needs, once, in .venv.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run video zoo basicsr test check lint synth deploy images cloud-demo chaos kernels browser fuzz conformance bench constraints clean evaluate
+.PHONY: help run video serve zoo basicsr test check lint synth deploy images cloud-demo chaos kernels browser fuzz conformance bench constraints clean evaluate
 
 PYTHON ?= python3
 VENV   := .venv
@@ -39,6 +39,10 @@ video: # said before anything is installed for it
 	  *://*) ;; \
 	  *) test -e "$$VIDEO" || { printf '%s does not exist; check VIDEO\n' "$$VIDEO"; exit 64; };; \
 	esac >&2
+
+serve: $(VENV)/.run ## upscale stills over HTTP on this machine: make serve [ARGS="--port 8080 …"] (docs/realtime.md)
+	@$(INSTALL) -e '.[inference,serve]'
+	@$(BIN)/sr serve $(ARGS)
 
 zoo: $(VENV)/.run ## install what reads published checkpoints of other architectures (--model PATH)
 	@$(INSTALL) -e '.[inference,zoo]'
@@ -111,7 +115,7 @@ evaluate: $(VENV)/.dev ## measure the networks on stills and compressed clips (h
 
 constraints: $(VENV)/.dev ## pin every dependency anew, at its newest version
 	env -u UV_FIND_LINKS $(UV) pip compile pyproject.toml --upgrade --universal --python-version 3.11 --quiet \
-	  --extra inference --extra infra --extra dev --extra browser --no-annotate --no-header --no-emit-index-url -o constraints.txt
+	  --extra inference --extra serve --extra infra --extra dev --extra browser --no-annotate --no-header --no-emit-index-url -o constraints.txt
 
 clean: ## remove what the targets made, but for .venv
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache cdk.out
@@ -130,5 +134,5 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(UV)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	@$(INSTALL) -e '.[inference,infra,dev]'
+	@$(INSTALL) -e '.[inference,serve,infra,dev]'
 	@touch $@

@@ -66,6 +66,9 @@ ENV_MODELS = "SR_MODELS"
 """Where network weights that do not ship with the package are looked up: a directory or an S3 prefix."""
 ENV_LIMITS = "SR_LIMITS"
 """What a source may ask for, where that is not the default: ``picture_px=200000000 streams=500`` (docs/limits.md)."""
+ENV_SERVE = "SR_SERVE"
+"""Options of `sr serve`, as they would be typed, for whoever cannot: SageMaker calls a container with ``serve`` and
+nothing else. What is typed as well comes after them, and so decides."""
 
 ENV_BATCH_JOB_ID = "AWS_BATCH_JOB_ID"
 """Set by AWS Batch in every job: the job's id."""
@@ -103,6 +106,14 @@ class StackOutput(StrEnum):
 
 SUBMITTED_PREFIX = "submitted/"
 """Where `sr submit` puts sources in the input bucket. To `OnUpload` they are no uploads: they are asked for already."""
+
+SERVE = "serve"
+"""The sub-command that upscales stills over HTTP, and the one argument that SageMaker gives a container."""
+FLAG_HOST = "--host"
+FLAG_MODEL = "--model"
+FLAG_QUEUE = "--queue"
+FLAG_INPUT_BUCKET = "--input-bucket"
+FLAG_OUTPUT_BUCKET = "--output-bucket"
 
 JOBS_PREFIX = "jobs/"
 """Where the job folders lie in the work bucket, each under its job id."""

@@ -113,7 +113,7 @@ def make_plan(
         segment_codec=settings.segment_codec,
         delivery=delivery_encoding(settings, video, width_px=width, height_px=height),
         mezzanine=lossless_encoding(output_format(settings, video)),
-        execution=_execution(settings, model, video, tier),
+        execution=execution(settings, model, tier, picture_px=video.width_px * video.height_px),
         tier=tier,
         deinterlace=is_deinterlaced(settings, video),
         warnings=(*video.warnings, *_interlace_warnings(settings, video), *output_warnings(settings, video)),
@@ -150,7 +150,11 @@ def check_scale(settings: Settings, model: ModelSpec) -> None:
         )
 
 
-def _execution(settings: Settings, model: ModelSpec, video: VideoInfo, tier: Tier) -> Execution:
+def execution(settings: Settings, model: ModelSpec, tier: Tier, *, picture_px: int) -> Execution:
+    """How the network is run on pictures of so many pixels, width × height.
+
+    Raises InputError: a precision that is not right for the network or the tier, or layers that cannot be fused.
+    """
     device: Device = settings.device if settings.device != "auto" else "cpu" if tier == "local" else "cuda"
     precision: Precision = (
         settings.precision if settings.precision != "auto" else "fp16" if device == "cuda" else "fp32"
@@ -165,7 +169,7 @@ def _execution(settings: Settings, model: ModelSpec, video: VideoInfo, tier: Tie
         _check_fused(model, device, precision)
     tile_px = settings.tile_px
     largest_px = _FUSED_WHOLE_FRAME_PX if settings.kernels == "fused" else _WHOLE_FRAME_PX
-    if tile_px is None and video.width_px * video.height_px > largest_px:
+    if tile_px is None and picture_px > largest_px:
         tile_px = _TILE_PX
     return Execution(
         device=device,

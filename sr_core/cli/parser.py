@@ -4,13 +4,26 @@ Knows no command's code, only the names of their modules.
 """
 
 import argparse
+import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from sr_core import __version__
 from sr_core.cli.arguments import Parser, count, dollars, moment
-from sr_core.cli.settings import add_settings
-from sr_core.contract import FLAG_CHUNK, FLAG_JOB, PROGRAM, Stage
+from sr_core.cli.settings import add_network, add_settings
+from sr_core.contract import (
+    ENV_SERVE,
+    FLAG_CHUNK,
+    FLAG_HOST,
+    FLAG_INPUT_BUCKET,
+    FLAG_JOB,
+    FLAG_OUTPUT_BUCKET,
+    FLAG_QUEUE,
+    PROGRAM,
+    SERVE,
+    Stage,
+)
 from sr_core.errors import InputError
 
 _DESCRIPTION = (
@@ -38,6 +51,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     Raises InputError for wrong usage, SystemExit once help or the version is printed.
     """
+    arguments = _with_environment(arguments)
     try:
         options, excess = _parser().parse_known_args(arguments)
         if excess:
@@ -45,6 +59,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     except InputError as error:
         raise _with_hint(error, arguments) from None
     return options
+
+
+def _with_environment(arguments: Sequence[str]) -> Sequence[str]:
+    """Before the options of `sr serve`, those that the environment holds."""
+    if not arguments or arguments[0] != SERVE:
+        return arguments
+    try:
+        return [SERVE, *shlex.split(os.environ.get(ENV_SERVE, "")), *arguments[1:]]
+    except ValueError as error:
+        raise InputError(f"{ENV_SERVE}: {error}; write options as a shell takes them") from None
 
 
 def _with_hint(error: InputError, arguments: Sequence[str]) -> InputError:
@@ -74,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_submit(commands)
     _add_status(commands)
     _add_compare(commands)
+    _add_serve(commands)
     _add_models(commands)
     doctor = _add(commands, "doctor", "say what this machine has: codecs, ffmpeg, torch, GPU, credentials")
     _add_json(doctor)
@@ -173,6 +198,43 @@ def _add_compare(commands: "argparse._SubParsersAction[Parser]") -> None:
         "--reference", metavar="FILE", help="the true video of OUTPUT's size: measure OUTPUT and bicubic against it"
     )
     _add_json(compare)
+
+
+def _add_serve(commands: "argparse._SubParsersAction[Parser]") -> None:
+    serve = _add(commands, SERVE, "upscale stills over HTTP: GET /ping, POST /invocations (docs/realtime.md)")
+    serve.set_defaults(reads_media=True)
+    serve.add_argument(FLAG_HOST, default="127.0.0.1", metavar="ADDRESS", help="to listen at (%(default)s)")
+    serve.add_argument("--port", type=count, default=8080, metavar="N", help="SageMaker asks 8080 (%(default)s)")
+    add_network(serve)
+    bounds = serve.add_argument_group("what may be asked")
+    bounds.add_argument(
+        FLAG_QUEUE,
+        type=count,
+        default=8,
+        metavar="N",
+        help="requests under way; beyond, 503 is the answer (%(default)s)",
+    )
+    bounds.add_argument(
+        "--max-bytes",
+        type=count,
+        default=25_000_000,
+        metavar="N",
+        help="of a picture that comes or goes; as SageMaker's (%(default)s)",
+    )
+    bounds.add_argument(
+        "--max-pixels", type=count, default=3840 * 2160, metavar="N", help="of a picture that comes (%(default)s)"
+    )
+    bounds.add_argument(
+        "--timeout",
+        type=count,
+        default=55,
+        metavar="SECONDS",
+        help="to the answer, waiting included; SageMaker waits for 60 (%(default)s)",
+    )
+    for flag, text in ((FLAG_INPUT_BUCKET, "fetched from"), (FLAG_OUTPUT_BUCKET, "put into")):
+        bounds.add_argument(
+            flag, action="append", default=[], metavar="NAME", help=f"a bucket that pictures may be {text} (none)"
+        )
 
 
 def _add_models(commands: "argparse._SubParsersAction[Parser]") -> None:

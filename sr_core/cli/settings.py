@@ -5,16 +5,24 @@ from typing import get_args
 
 from pydantic import ValidationError
 
+from sr_core.contract import FLAG_MODEL
 from sr_core.errors import InputError
 from sr_core.manifest import first_problem
 from sr_core.types import Codec, Kernels, ProresProfile, Settings
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Options for everything that a job may be told."""
+    add_network(parser)
+    _add_encoding(parser)
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Options for the network, and what it runs on."""
     defaults = Settings()
     network = parser.add_argument_group("network")
     network.add_argument(
-        "--model",
+        FLAG_MODEL,
         metavar="NAME|PATH",
         help="a network of `sr models`, a checkpoint (.safetensors, .pth), or basicsr:OPTIONS.yml "
         "(the one that ships for the scale)",
@@ -36,6 +44,10 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         help="fused: a compact network on a GPU by kernels of this package; no GPU has run them yet (%(default)s)",
     )
     network.add_argument("--tile", type=int, metavar="PX", help="side of a tile in input pixels; whole frames if small")
+
+
+def _add_encoding(parser: argparse.ArgumentParser) -> None:
+    defaults = Settings()
     coding = parser.add_argument_group("encoding")
     coding.add_argument(
         "--codec",
@@ -73,23 +85,10 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_from(options: argparse.Namespace) -> Settings:
-    """Raises InputError naming the option that is wrong."""
+    """What the options say, those that the command has. Raises InputError naming the option that is wrong."""
+    said = {"tile_px" if name == "tile" else name: value for name, value in vars(options).items()}
     try:
-        return Settings(
-            model=options.model,
-            scale=options.scale,
-            codec=options.codec,
-            crf=options.crf,
-            preset=options.preset,
-            prores_profile=options.prores_profile,
-            segment_codec=options.segment_codec,
-            device=options.device,
-            precision=options.precision,
-            kernels=options.kernels,
-            tile_px=options.tile,
-            strict=options.strict,
-            deinterlace=options.deinterlace,
-        )
+        return Settings(**{name: said[name] for name in Settings.model_fields if name in said})
     except ValidationError as error:
         option, _, problem = first_problem(error).partition(": ")
         raise InputError(

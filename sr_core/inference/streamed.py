@@ -99,7 +99,7 @@ class StreamedUpscaler:
         self._turn = threading.Lock()
         self._waiting: deque[Passage] = deque()
         self._last: tuple[Sequence[Plane], Passage] | None = None
-        with _in_our_words(), self._streams.working():
+        with in_our_words(), self._streams.working():
             self.notes = engine.warm_up(*size_px)
             """How the network is run here."""
 
@@ -112,7 +112,7 @@ class StreamedUpscaler:
             before, passage = self._last
             if passage.format == source and all(map(np.array_equal, before, planes)):
                 return Repeat(passage)
-        with _in_our_words():
+        with in_our_words():
             copies, uploaded = self._streams.upload([torch.from_numpy(plane).unsqueeze(0) for plane in planes])
         passage = Passage(source, copies, uploaded)
         self._last = (planes, passage)
@@ -128,7 +128,7 @@ class StreamedUpscaler:
         if isinstance(step, Repeat):
             return step
         try:
-            with _in_our_words():
+            with in_our_words():
                 arrived = self._arrived(step)
         except BaseException as error:
             step.result.set_exception(error)
@@ -200,7 +200,7 @@ class StreamedUpscaler:
 
 
 @contextmanager
-def _in_our_words() -> Iterator[None]:
+def in_our_words() -> Iterator[None]:
     """Makes of torch's errors those that say whether another try or another machine may help."""
     try:
         yield

@@ -52,7 +52,7 @@ def source_version(uri: str) -> str:
     return _version(_source_object(bucket, key, uri))
 
 
-def fetch_source(uri: str, folder: Path, *, version: str | None = None) -> Path:
+def fetch_source(uri: str, folder: Path, *, version: str | None = None, max_bytes: int | None = None) -> Path:
     """Returns a local file with the content of `uri`, to be read only.
 
     A local file is its own; an object is downloaded to `folder` (made if need be) as ``source`` with its suffix, or
@@ -60,19 +60,21 @@ def fetch_source(uri: str, folder: Path, *, version: str | None = None) -> Path:
     With `version` (of `source_version`) only that content will do: an S3 version is fetched by its id, anything else is
     compared, which reads a local file once.
 
-    Raises InputError where there is no such file, an empty one or, with `version`, other content; HostCapacity when the
-    disk is full.
+    Raises InputError where there is no such file, an empty one, one of more than `max_bytes` or, with `version`, other
+    content; HostCapacity when the disk is full.
     """
     if not is_s3(uri):
         path = _source_path(uri)
         if version is not None and source_version(uri) != version:
             raise _changed(uri)
+        _check_size(uri, path.stat().st_size, max_bytes)
         return path
     bucket, key = _in_s3(uri)
     version_id = version.removeprefix(_VERSION_ID) if version is not None and version.startswith(_VERSION_ID) else None
     found = _source_object(bucket, key, uri, version_id=version_id)
     if version is not None and _version(found) != version:
         raise _changed(uri)
+    _check_size(uri, found.size_bytes, max_bytes)
     target = folder / f"{_SOURCE_STEM}{_suffix(key)}"
 
     def download() -> None:
@@ -208,6 +210,11 @@ def _source_object(bucket: "S3Bucket", key: str, uri: str, *, version_id: str | 
     if found.size_bytes == 0:
         raise InputError(f"{uri} is empty; check how it was made or uploaded")
     return found
+
+
+def _check_size(uri: str, size_bytes: int, max_bytes: int | None) -> None:
+    if max_bytes is not None and size_bytes > max_bytes:
+        raise InputError(f"{uri} has {size_bytes} bytes, over the limit of {max_bytes}; give a smaller file")
 
 
 def _version(found: "S3Object") -> str:
