@@ -12,12 +12,13 @@ from stacks.compute import ComputeStack
 from stacks.config import ConfigError, DeployConfig, load_config
 from stacks.operations import OperationsStack
 from stacks.pipeline import PipelineStack
+from stacks.realtime import RealtimeStack
 from stacks.storage import StorageStack
 
 ROOT = Path(__file__).parent
 
 
-def build(app: App, config: DeployConfig) -> tuple[StorageStack, ComputeStack, PipelineStack, OperationsStack]:
+def build(app: App, config: DeployConfig) -> None:
     """Adds the stacks to `app`, in the order in which they depend on one another."""
     common: dict[str, Any] = {"config": config, "env": Environment(region=config.region)}
     storage = StorageStack(app, STORAGE_STACK.format(config.name), root=ROOT, **common)
@@ -25,13 +26,21 @@ def build(app: App, config: DeployConfig) -> tuple[StorageStack, ComputeStack, P
     pipeline = PipelineStack(
         app, PIPELINE_STACK.format(config.name), storage=storage, compute=compute, root=ROOT, **common
     )
-    operations = OperationsStack(
-        app, f"{config.name}-operations", storage=storage, compute=compute, pipeline=pipeline, **common
-    )
+    OperationsStack(app, f"{config.name}-operations", storage=storage, compute=compute, pipeline=pipeline, **common)
+    if config.realtime is not None:
+        RealtimeStack(
+            app,
+            f"{config.name}-realtime",
+            realtime=config.realtime,
+            storage=storage,
+            compute=compute,
+            pipeline=pipeline,
+            root=ROOT,
+            **common,
+        )
     for key, value in config.cost_tags.items():
         Tags.of(app).add(key, value)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    return storage, compute, pipeline, operations
 
 
 def main() -> None:

@@ -67,8 +67,8 @@ ENV_MODELS = "SR_MODELS"
 ENV_LIMITS = "SR_LIMITS"
 """What a source may ask for, where that is not the default: ``picture_px=200000000 streams=500`` (docs/limits.md)."""
 ENV_SERVE = "SR_SERVE"
-"""Options of `sr serve`, as they would be typed, for whoever cannot: SageMaker calls a container with ``serve`` and
-nothing else. What is typed as well comes after them, and so decides."""
+"""Options of `sr serve`, as they would be typed, for whoever cannot: SageMaker calls a container with ``serve`` alone.
+What is typed as well comes after them, and so decides."""
 
 ENV_BATCH_JOB_ID = "AWS_BATCH_JOB_ID"
 """Set by AWS Batch in every job: the job's id."""
@@ -112,6 +112,7 @@ SERVE = "serve"
 FLAG_HOST = "--host"
 FLAG_MODEL = "--model"
 FLAG_QUEUE = "--queue"
+FLAG_MAX_BYTES = "--max-bytes"
 FLAG_INPUT_BUCKET = "--input-bucket"
 FLAG_OUTPUT_BUCKET = "--output-bucket"
 

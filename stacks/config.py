@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sr_core.media_limits import Limits
 from stacks import instances
-from stacks.config_parts import Budget, Network, Part, Pool, Pools, Retention, Weights, bills_in_dollars
+from stacks.config_parts import Budget, Network, Part, Pool, Pools, Realtime, Retention, Weights, bills_in_dollars
 from stacks.instances import Architecture
 
 BucketName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
@@ -75,6 +75,8 @@ class DeployConfig(Part):
     alarms watch no more than ten metrics, else 0.10 $ a month for each (docs/deploy.md, "What it costs idle")."""
     budget: Budget | None = None
     """None: nobody counts."""
+    realtime: Realtime | None = None
+    """None: no endpoint, and nothing paid for one."""
     weights: tuple[Weights, ...] = ()
     tags: dict[str, str] = Field(default_factory=dict)
     """Cost-allocation tags for everything, besides ``application``."""

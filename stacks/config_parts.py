@@ -8,6 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from stacks import instances
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 LogDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365, 731, 1827]
 """Periods for which CloudWatch can keep a log group."""
@@ -112,6 +114,45 @@ class Budget(Part):
     stops_work: bool = False
     """Whether all of it stops the work: no job starts any more, and what runs is stopped, at the price of a segment
     each. Until someone lifts that, nothing runs."""
+
+
+class Realtime(Part):
+    """An endpoint that upscales stills at once, and costs by the hour whether it is asked or not (docs/realtime.md)."""
+
+    instance_type: Annotated[str, Field(pattern=r"^ml\.")] = "ml.g4dn.xlarge"
+    """SageMaker's name of a machine; one without a GPU (ml.c5.xlarge) costs less and takes longer."""
+    min_instances: int = Field(default=1, ge=1, le=100)
+    """Machines that are always there, each at its price by the hour."""
+    max_instances: int = Field(default=1, ge=1, le=100)
+    """The most that there are when many ask at a time. This times the price is the most that an hour costs."""
+    model: Annotated[str, Field(pattern=r"^[\w.-]+$")] | None = None
+    """A network of `sr models`, or a file's name in the models bucket; None: the one that ships for twice the size."""
+    queue: int = Field(default=8, ge=1, le=100)
+    """Requests under way on one machine; beyond, the answer is 503."""
+    max_bytes: int = Field(default=6 * 1024 * 1024, ge=1024)
+    """Of a picture that is sent or answered with. SageMaker's own limit is the default; it may allow more."""
+
+    @property
+    def machine(self) -> str:
+        """The instance type as EC2 calls it."""
+        return self.instance_type.removeprefix("ml.")
+
+    @model_validator(mode="after")
+    def _can_run_the_server(self) -> Self:
+        found = instances.parse(self.machine)
+        if found.architecture != "x86_64":
+            raise ValueError(f"{self.instance_type} is {found.architecture}, but the server's image is x86_64")
+        if found.memory_mib < _SERVER_MEMORY_MIB:
+            raise ValueError(
+                f"{self.instance_type} has {found.memory_mib} MiB of memory; serving takes {_SERVER_MEMORY_MIB}"
+            )
+        if self.max_instances < self.min_instances:
+            raise ValueError(f"max_instances is {self.max_instances}, less than min_instances, {self.min_instances}")
+        return self
+
+
+_SERVER_MEMORY_MIB = 8 * 1024
+"""torch, a picture of 4K in fp32 at twice the size, and one that is read or written beside it."""
 
 
 def bills_in_dollars(region: str) -> bool:

@@ -58,13 +58,13 @@ class PipelineStack(Stack):
         super().__init__(scope, construct_id, **kwargs)
         self._config, self._storage, self._compute, self._root = config, storage, compute, root
         self._retention = RETENTION[config.retention.log_days]
-        self._inputs = [storage.export_value(storage.input.bucket_name), *config.allowed_input_buckets]
-        self._outputs = [storage.export_value(storage.output.bucket_name), *config.allowed_output_buckets]
-        self._buckets = BucketArns(
+        self.inputs = [storage.export_value(storage.input.bucket_name), *config.allowed_input_buckets]
+        self.outputs = [storage.export_value(storage.output.bucket_name), *config.allowed_output_buckets]
+        self.buckets = BucketArns(
             work=storage.export_value(storage.work.bucket_arn),
             models=storage.export_value(storage.models.bucket_arn),
-            inputs=[_bucket_arn(name) for name in self._inputs],
-            outputs=[_bucket_arn(name) for name in self._outputs],
+            inputs=[_bucket_arn(name) for name in self.inputs],
+            outputs=[_bucket_arn(name) for name in self.outputs],
         )
         self.jobs = self._make_jobs()
         self.topic = self._make_topic()
@@ -112,7 +112,7 @@ class PipelineStack(Stack):
                 gpus=machine.gpus,
                 attempts=self._config.spot_attempts,
                 timeout=Duration.minutes(self._config.job_timeout_minutes),
-                buckets=self._buckets,
+                buckets=self.buckets,
                 key_rights=self.key_rights(),
                 models_uri=f"s3://{self._storage.models.bucket_name}",
                 media_limits=self._config.media_limits.to_text(),
@@ -147,8 +147,8 @@ class PipelineStack(Stack):
         )
         places = Places(
             work=self._storage.work.bucket_name,
-            inputs=self._inputs,
-            outputs=self._outputs,
+            inputs=self.inputs,
+            outputs=self.outputs,
             topic=self.topic.topic_arn,
         )
         limits = Limits(spot_attempts=self._config.spot_attempts, chunk_concurrency=self._config.chunk_concurrency)
@@ -161,7 +161,7 @@ class PipelineStack(Stack):
         )
         self._allow_jobs(workflow)
         workflow.allow(
-            *rights(WORKFLOW_ACCESS, self._buckets),
+            *rights(WORKFLOW_ACCESS, self.buckets),
             *self.key_rights(),
             *self.announcing(),
         )
@@ -220,19 +220,19 @@ class PipelineStack(Stack):
             Right(
                 sid="ReadManifest",
                 actions=READ,
-                resources=[f"{arn}/*" for arn in self._buckets.inputs],
+                resources=[f"{arn}/*" for arn in self.buckets.inputs],
                 because=OBJECTS,
             ),
             Right(
                 sid="WriteResults",
                 actions=[*WRITE, "s3:ListMultipartUploadParts", *READ],
-                resources=[f"{self._buckets.work}/{RESULTS_PREFIX}*"],
+                resources=[f"{self.buckets.work}/{RESULTS_PREFIX}*"],
                 because="every execution writes into a folder of its own",
             ),
             Right(
                 sid="CountFailed",
                 actions=["s3:ListBucket"],
-                resources=[self._buckets.work],
+                resources=[self.buckets.work],
                 conditions={"StringLike": {"s3:prefix": [f"{RESULTS_PREFIX}*"]}},
             ),
             *self.announcing(),
@@ -253,7 +253,7 @@ class PipelineStack(Stack):
             definition=upload_workflow(video_workflow_arn=video_arn, topic=self.topic.topic_arn),
             log_retention=self._retention,
         )
-        bucket = self._buckets.inputs[0]
+        bucket = self.buckets.inputs[0]
         workflow.allow(
             Right(sid="ReadSidecar", actions=READ, resources=[f"{bucket}/*{SIDECAR_SUFFIX}"], because=OBJECTS),
             Right(sid="LookForSidecar", actions=["s3:ListBucket"], resources=[bucket]),

@@ -43,3 +43,10 @@ def dollars(text: str) -> float:
     if not 0 < amount < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not an amount in dollars, such as 12.50")
     return amount
+
+
+def port(text: str) -> int:
+    """A TCP port. Raises ArgumentTypeError for anything else."""
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")
+    return int(text)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sr_core import __version__
-from sr_core.cli.arguments import Parser, count, dollars, moment
+from sr_core.cli.arguments import Parser, count, dollars, moment, port
 from sr_core.cli.settings import add_network, add_settings
 from sr_core.contract import (
     ENV_SERVE,
@@ -18,6 +18,7 @@ from sr_core.contract import (
     FLAG_HOST,
     FLAG_INPUT_BUCKET,
     FLAG_JOB,
+    FLAG_MAX_BYTES,
     FLAG_OUTPUT_BUCKET,
     FLAG_QUEUE,
     PROGRAM,
@@ -204,7 +205,7 @@ def _add_serve(commands: "argparse._SubParsersAction[Parser]") -> None:
     serve = _add(commands, SERVE, "upscale stills over HTTP: GET /ping, POST /invocations (docs/realtime.md)")
     serve.set_defaults(reads_media=True)
     serve.add_argument(FLAG_HOST, default="127.0.0.1", metavar="ADDRESS", help="to listen at (%(default)s)")
-    serve.add_argument("--port", type=count, default=8080, metavar="N", help="SageMaker asks 8080 (%(default)s)")
+    serve.add_argument("--port", type=port, default=8080, metavar="N", help="SageMaker asks 8080 (%(default)s)")
     add_network(serve)
     bounds = serve.add_argument_group("what may be asked")
     bounds.add_argument(
@@ -215,11 +216,11 @@ def _add_serve(commands: "argparse._SubParsersAction[Parser]") -> None:
         help="requests under way; beyond, 503 is the answer (%(default)s)",
     )
     bounds.add_argument(
-        "--max-bytes",
+        FLAG_MAX_BYTES,
         type=count,
-        default=25_000_000,
+        default=6 * 1024 * 1024,
         metavar="N",
-        help="of a picture that comes or goes; as SageMaker's (%(default)s)",
+        help="of a picture that is sent or answered with; as SageMaker's (%(default)s)",
     )
     bounds.add_argument(
         "--max-pixels", type=count, default=3840 * 2160, metavar="N", help="of a picture that comes (%(default)s)"

@@ -51,11 +51,8 @@ def _listening(host: str, port: int) -> socket.socket:
     """A socket bound to that address. Raises InputError where that cannot be."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.socket(family)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-    except (OSError, OverflowError) as error:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
         raise InputError(
             f"http://{host}:{port} cannot be served ({error}); choose another --port, or --host"
         ) from error
-    return listening

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from pydantic import Field
 
-from sr_core.errors import InputError, SrError, TransientError
+from sr_core.errors import InputError, TransientError
 from sr_core.frozen import Model
 from sr_core.serving.pictures import SUFFIXES, Kind, Picture, read_picture, written
 from sr_core.storage import check_publishable, fetch_source, publish, source_version
@@ -23,6 +23,8 @@ from sr_core.types import ModelSpec
 from sr_core.video.frames import Planes
 
 _WORKERS = 2
+MAX_STORED_BYTES = 100_000_000
+"""Of a picture that is fetched: it need not fit into a request, but it must not fill the disk."""
 
 
 class BusyError(TransientError):
@@ -47,7 +49,7 @@ class Allowance(Model):
     """What may be asked of a server."""
 
     max_bytes: int
-    """Of a picture that comes, and of one that is answered with; one that is put into S3 may be larger."""
+    """Of a picture that is sent, and of one that is answered with; those in S3 may be larger."""
     max_px: int
     """Width × height of a picture that comes."""
     queue: int
@@ -157,7 +159,7 @@ class Service:
         job = hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:16]
         check_publishable(asked.output, overwrite=asked.overwrite, job=job)
         with TemporaryDirectory(dir=self._scratch) as folder:
-            path = fetch_source(asked.input, Path(folder), version=version, max_bytes=self.allowance.max_bytes)
+            path = fetch_source(asked.input, Path(folder), version=version, max_bytes=MAX_STORED_BYTES)
             picture = self._upscaled(turn, path)
             result = Path(folder) / "result"
             result.write_bytes(written(picture, kind))
@@ -192,9 +194,8 @@ class Service:
         try:
             color = self._upscaler.upscale(picture.color)
             alpha = None if picture.alpha is None else self._upscaler.upscale(picture.alpha)
-        except Exception as error:
-            # What is wrong with the network or the device will not pass; whoever runs this replaces it.
-            self._has_failed |= not isinstance(error, SrError) or error.retry_helps
+        except TransientError:
+            self._has_failed = True  # a device that failed once is not trusted again; whoever runs this replaces it
             raise
         turn.check()
         return Picture(color=color, alpha=alpha, profile=picture.profile)

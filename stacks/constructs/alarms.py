@@ -5,6 +5,7 @@ cause (`announcements`, `silent_trouble`); an alarm would say it again, and less
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import aws_cdk.aws_cloudwatch as cloudwatch
 import aws_cdk.aws_cloudwatch_actions as actions
@@ -34,10 +35,10 @@ class Alarms(Construct):
         """`name` begins the alarms' names; `rule_names` are those of EventBridge by what they are called here;
         `look_at` says where to look."""
         super().__init__(scope, construct_id)
-        self._name, self._topic, self._look_at = name, topic, look_at
+        mails = Mails(scope=self, name=name, topic=topic, look_at=look_at)
         hour = Duration.hours(1)
         self.all = [
-            self._alarm(
+            mails.alarm(
                 "MostVideosFail",
                 # A sum passes over what is missing: there is no count of successes where there was none.
                 f"IF((failed >= {MANY_FAILED}) AND (failed * 2 > SUM([failed, done])), 1, 0)",
@@ -51,7 +52,7 @@ class Alarms(Construct):
                 f"manifest is spent on it: aws stepfunctions start-execution --state-machine-arn {stop_workflow_arn}. "
                 "Then start the same manifest again.",
             ),
-            self._alarm(
+            mails.alarm(
                 "EventsUndelivered",
                 f"SUM([{', '.join(rule_id(rule) for rule in rule_names)}])",
                 {rule_id(rule): undelivered(rule_name) for rule, rule_name in rule_names.items()},
@@ -63,25 +64,47 @@ class Alarms(Construct):
             ),
         ]
 
-    def _alarm(
-        self, construct_id: str, expression: str, metrics: Mapping[str, cloudwatch.Metric], *, says: str
+
+@dataclass(frozen=True, kw_only=True)
+class Mails:
+    """Makes alarms whose descriptions are mails."""
+
+    scope: Construct
+    name: str
+    """Begins their names."""
+    topic: sns.ITopic
+    look_at: str
+    """Where to look, at the end of each."""
+
+    def alarm(
+        self,
+        construct_id: str,
+        expression: str,
+        metrics: Mapping[str, cloudwatch.Metric],
+        *,
+        says: str,
+        periods: int = 1,
+        silence_is_bad: bool = False,
     ) -> cloudwatch.Alarm:
+        """One that mails when `expression` is over 0 for so many `periods` of its metrics, or when there are none."""
         alarm = cloudwatch.MathExpression(
             expression=expression,
             using_metrics=dict(metrics),
             period=next(iter(metrics.values())).period,
             label=construct_id,
         ).create_alarm(
-            self,
+            self.scope,
             construct_id,
-            alarm_name=f"{self._name}-{construct_id}",
-            alarm_description=f"{says} Look: {self._look_at}",
+            alarm_name=f"{self.name}-{construct_id}",
+            alarm_description=f"{says} Look: {self.look_at}",
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
             threshold=0,
-            evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            evaluation_periods=periods,
+            treat_missing_data=(
+                cloudwatch.TreatMissingData.BREACHING if silence_is_bad else cloudwatch.TreatMissingData.NOT_BREACHING
+            ),
         )
-        alarm.add_alarm_action(actions.SnsAction(self._topic))
+        alarm.add_alarm_action(actions.SnsAction(self.topic))
         return alarm
 
 

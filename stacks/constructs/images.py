@@ -1,4 +1,4 @@
-"""Images: what runs the stages, built from this checkout when it is deployed."""
+"""Images: what runs the stages, and the server of stills, built from this checkout when it is deployed."""
 
 from pathlib import Path
 from typing import Literal
@@ -16,32 +16,47 @@ IMAGES: dict[Stage, str] = {
     Stage.ASSEMBLE: "encode",
 }
 """Folder below containers/ whose image runs a stage."""
+SERVER = "serve"
+"""Folder whose image serves stills."""
 
 
 class Images(Construct):
-    """One image for each Dockerfile. Its tag depends on what the Dockerfile copies (`.dockerignore`) alone."""
+    """One image for each Dockerfile of a stage."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, root: Path, cpu_architecture: Literal["x86_64", "arm64"]
     ) -> None:
         super().__init__(scope, construct_id)
-        names = sorted(set(IMAGES.values()))
         self._images = {
-            name: ecr_assets.DockerImageAsset(
+            name: image(
                 self,
                 name.capitalize(),
-                directory=str(root),
-                file=f"containers/{name}/Dockerfile",
-                exclude=[f"containers/{other}" for other in names if other != name],
+                root=root,
+                name=name,
                 platform=(
                     ecr_assets.Platform.LINUX_ARM64
                     if cpu_architecture == "arm64" and name != IMAGES[Stage.UPSCALE]
                     else ecr_assets.Platform.LINUX_AMD64
                 ),
             )
-            for name in names
+            for name in sorted(set(IMAGES.values()))
         }
 
     def of(self, stage: Stage) -> ecs.ContainerImage:
         """The image that runs a stage."""
         return ecs.ContainerImage.from_docker_image_asset(self._images[IMAGES[stage]])
+
+
+def image(
+    scope: Construct, construct_id: str, *, root: Path, name: str, platform: ecr_assets.Platform
+) -> ecr_assets.DockerImageAsset:
+    """The image of a folder below containers/. Its tag depends on what is copied there (`.dockerignore`) alone."""
+    others = {*IMAGES.values(), SERVER} - {name}
+    return ecr_assets.DockerImageAsset(
+        scope,
+        construct_id,
+        directory=str(root),
+        file=f"containers/{name}/Dockerfile",
+        exclude=[f"containers/{other}" for other in sorted(others)],
+        platform=platform,
+    )

@@ -12,7 +12,7 @@ from stacks.constructs.findings import ANY_RESOURCE, Right, accept, allow
 
 
 class Workflow(Construct):
-    """A Standard workflow. Rights are added by whoever knows what its definition calls.
+    """A state machine, Standard unless it is `express`. Rights are added by whoever knows what its definition calls.
 
     `arn_by_name` and `log_group_name` are for another stack: they refer to nothing, so that this workflow can go though
     the other still knows of it.
@@ -26,6 +26,7 @@ class Workflow(Construct):
         name: str,
         definition: dict[str, Any],
         log_retention: logs.RetentionDays,
+        express: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
         self.definition = definition
@@ -43,7 +44,7 @@ class Workflow(Construct):
             self,
             "StateMachine",
             state_machine_name=name,
-            state_machine_type=sfn.StateMachineType.STANDARD,
+            state_machine_type=sfn.StateMachineType.EXPRESS if express else sfn.StateMachineType.STANDARD,
             # Not Stack.to_json_string, which drops nulls: `"ResultPath": null` would become its opposite. References
             # are strings without quotes in them, so they survive inside the JSON text.
             definition_body=sfn.DefinitionBody.from_string(json.dumps(definition)),
