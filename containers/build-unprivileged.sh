@@ -1,13 +1,14 @@
 #!/bin/bash
-# Builds every image without a Docker engine, says what is in it, and runs `sr doctor` and, when all are built, the four
+# Builds every image without a Docker engine, says what is in it, and runs `sr doctor` and, when theirs are built, the four
 # stages of one small job, each in its image as a job definition runs it: the image's user without any capability, on a
-# read-only root with /scratch as the one writable folder; and without a network on top of that.
+# read-only root with /scratch as the one writable folder; and without a network on top of that. The server of stills is
+# started as SageMaker starts it, asked for its health and for a still, and stopped.
 #
 # Needs root and Debian's buildah and podman (1.28 / 4.3 or newer), crun and debootstrap. Where the base image can be
 # pulled, nothing else; where it cannot, a debootstrap tree is imported under its name. Builds from a copy of what git
 # tracks, so that nothing of the checkout leaks in.
 #
-#   containers/build-unprivileged.sh [extract|encode|upscale]...
+#   containers/build-unprivileged.sh [extract|encode|upscale|serve]...
 #
 # PIP_FIND_LINKS, PIP_INDEX_URL and SSL_CERT_FILE are handed on to the build.
 set -euo pipefail
@@ -15,7 +16,7 @@ set -euo pipefail
 base=docker.io/library/debian:bookworm-slim
 root=$(cd "$(dirname "$0")/.." && pwd)
 images=("$@")
-(( ${#images[@]} )) || images=(extract encode upscale)
+(( ${#images[@]} )) || images=(extract encode upscale serve)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -48,6 +49,7 @@ as_job() {  # IMAGE COMMAND...
     container=$(buildah from --pull-never "sr-$1")
     folder=$(buildah mount "$container")
     user=$(buildah inspect --format '{{.OCIv1.Config.User}}' "$container")
+    user=${user:-10001:10001}  # what the entry point of serve becomes
     mapfile -t environment < <(buildah inspect --format '{{range .OCIv1.Config.Env}}{{println .}}{{end}}' "$container" | grep .)
     unshare --mount --net --ipc --pid --fork bash -euc '
         root=$1 scratch=$2 user=$3; shift 3
@@ -59,6 +61,47 @@ as_job() {  # IMAGE COMMAND...
         exec chroot "$root" setpriv --reuid "${user%:*}" --regid "${user#*:}" --clear-groups --no-new-privs \
             --bounding-set=-all --inh-caps=-all -- env --ignore-environment "$@"
     ' as_job "$folder" "$work/scratch" "$user" "${environment[@]}" "${@:2}"
+    buildah umount "$container" > /dev/null
+    buildah rm "$container" > /dev/null
+}
+
+as_endpoint() {  # as SageMaker: the entry point with `serve`, by root, with Docker's capabilities, and a loopback alone
+    local container folder environment entry
+    container=$(buildah from --pull-never sr-serve)
+    folder=$(buildah mount "$container")
+    mapfile -t environment < <(buildah inspect --format '{{range .OCIv1.Config.Env}}{{println .}}{{end}}' "$container" | grep .)
+    mapfile -t entry < <(buildah inspect --format '{{range .OCIv1.Config.Entrypoint}}{{println .}}{{end}}' "$container" | grep .)
+    unshare --mount --net --ipc --pid --fork bash -euc '
+        root=$1; shift
+        mount -t proc proc "$root/proc"
+        mount --bind /dev "$root/dev"
+        python3 -c "import fcntl, socket, struct
+with socket.socket() as any: fcntl.ioctl(any, 0x8914, struct.pack(\"16sh\", b\"lo\", 1))"  # SIOCSIFFLAGS: lo is up
+        chroot "$root" env --ignore-environment "$@" &
+        server=$!
+        chroot "$root" /usr/lib/sr/bin/python - <<"EOF"
+import io, time, urllib.request
+from PIL import Image
+
+address = "http://127.0.0.1:8080"
+for _ in range(600):
+    try:
+        urllib.request.urlopen(f"{address}/ping")
+        break
+    except OSError:
+        time.sleep(0.2)
+still = io.BytesIO()
+Image.new("RGB", (64, 48), "teal").save(still, "PNG")
+request = urllib.request.Request(f"{address}/invocations", still.getvalue(), {"Content-Type": "image/png"})
+with urllib.request.urlopen(request) as answer:
+    print("   served", answer.headers["Content-Type"], Image.open(io.BytesIO(answer.read())).size)
+EOF
+        grep -q "^Uid:[[:space:]]*10001[[:space:]]*10001[[:space:]]*10001" "$root/proc/$server/status"
+        grep -q "^CapEff:[[:space:]]*0*$" "$root/proc/$server/status"
+        grep -q "^CapBnd:[[:space:]]*0*$" "$root/proc/$server/status"
+        kill -TERM "$server"
+        wait "$server"
+    ' as_endpoint "$folder" "${environment[@]}" SR_SERVE="--host 0.0.0.0" "${entry[@]}" serve
     buildah umount "$container" > /dev/null
     buildah rm "$container" > /dev/null
 }
@@ -90,7 +133,8 @@ for image in "${images[@]}"; do
             if touch "$place/x" 2> /dev/null; then echo "$place can be written to"; exit 1; fi
         done'
 done
-(( ${#images[@]} == 3 )) || exit 0
+if [[ " ${images[*]} " == *" serve "* ]]; then as_endpoint; fi
+for image in extract encode upscale; do [[ " ${images[*]} " == *" $image "* ]] || exit 0; done
 
 echo "== one job through the three images"
 # The source is made in the encode image, which has the ffmpeg command.

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from sr_core.errors import InputError, TransientError
 from sr_core.frozen import Model
+from sr_core.planning import MAX_SIDE_PX
 from sr_core.serving.pictures import SUFFIXES, Kind, Picture, read_picture, written
 from sr_core.storage import check_publishable, fetch_source, publish, source_version
 from sr_core.storage.open import is_s3, parse_s3_uri
@@ -133,8 +134,8 @@ class Service:
     def picture(self, turn: "Turn", body: bytes, kind: Kind) -> bytes:
         """A file of that kind with the picture in `body`, upscaled.
 
-        Raises InputError, also where the result is larger than may be answered with; LateError; and what
-        `read_picture` and `StillUpscaler.upscale` raise.
+        Raises InputError, also where the result is larger than is made, or than may be answered with; LateError; and
+        what `read_picture` and `StillUpscaler.upscale` raise.
         """
         with TemporaryDirectory(dir=self._scratch) as folder:
             path = Path(folder) / "picture"
@@ -186,11 +187,20 @@ class Service:
             raise InputError(f"{asked.output}: end the output's name with one of {', '.join(SUFFIXES)}")
         return SUFFIXES[suffix]
 
+    def _check_result_size(self, picture: Picture) -> None:
+        width_px, height_px = (side * self._upscaler.model.scale for side in (picture.width_px, picture.height_px))
+        if max(width_px, height_px) > MAX_SIDE_PX:
+            raise InputError(
+                f"the result would be {width_px}×{height_px}, over the limit of {MAX_SIDE_PX} px a side; "
+                "cut the picture"
+            )
+
     def _upscaled(self, turn: "Turn", path: Path) -> Picture:
         turn.check()
         picture = read_picture(path, max_px=self.allowance.max_px)
         turn.check()
         turn.size_px = picture.width_px, picture.height_px
+        self._check_result_size(picture)
         try:
             color = self._upscaler.upscale(picture.color)
             alpha = None if picture.alpha is None else self._upscaler.upscale(picture.alpha)

@@ -50,10 +50,24 @@ class SlowUpscaler:
 class Running:
     """A server in this process."""
 
-    def __init__(self, folder: Path, *, timeout_seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        timeout_seconds: float = 60.0,
+        buckets: tuple[tuple[str, ...], tuple[str, ...]] = ((), ()),
+    ) -> None:
+        """`buckets` are those of inputs, and those of outputs."""
         self.upscaler = SlowUpscaler()
         self.log: list[str] = []
-        allowance = Allowance(max_bytes=LIMIT_BYTES, max_px=2000, queue=QUEUE, timeout_seconds=timeout_seconds)
+        allowance = Allowance(
+            max_bytes=LIMIT_BYTES,
+            max_px=2000,
+            queue=QUEUE,
+            timeout_seconds=timeout_seconds,
+            input_buckets=buckets[0],
+            output_buckets=buckets[1],
+        )
         self.service = Service(self.upscaler, allowance, scratch=folder)
         config = uvicorn.Config(application(self.service, tell=self.log.append), lifespan="off", log_config=None)
         self.server = uvicorn.Server(config)

@@ -1,6 +1,5 @@
 """`sr serve` as a process of its own, over HTTP: the pixels are the engine's, and SIGTERM answers what is in hand."""
 
-import json
 import os
 import socket
 import subprocess
@@ -10,30 +9,23 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 
 from sr_core.cli.main import main
+from sr_core.cli.parser import parse
 from sr_core.contract import ENV_SCRATCH, ENV_SERVE, ExitCode
 from sr_core.inference.color import planes_to_rgb, rgb_to_planes
 from sr_core.inference.engine import Engine
 from sr_core.models.catalogue import describe_shipped
 from sr_core.models.loading import load
 from sr_core.types import ColorInfo, Execution
-from tests.storage.conftest import aws_environment, bucket, connect_to, s3_client, s3_endpoint
 
 from .stills import ask, file_of, image, opened
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-__all__ = ["aws_environment", "bucket", "connect_to", "s3_client", "s3_endpoint"]
-
 MODEL = "compact-x2"
-BUCKET = "served"
 
 
 @dataclass
@@ -51,20 +43,14 @@ class Server:
         return self.process.wait(60)
 
 
-def start(folder: Path, endpoint: str) -> Server:
+def start(folder: Path) -> Server:
     scratch, log = folder / "scratch", folder / "log"
     scratch.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    words = f"--port {port} --model {MODEL} --precision fp32 --input-bucket {BUCKET} --output-bucket {BUCKET}"
     environment = os.environ | {
-        ENV_SERVE: words,
+        ENV_SERVE: f"--port {port} --model {MODEL} --precision fp32",
         ENV_SCRATCH: str(scratch),
-        "AWS_ENDPOINT_URL_S3": endpoint,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
     }
     with log.open("wb") as stderr:
         process = subprocess.Popen([str(Path(sys.executable).with_name("sr")), "serve"], env=environment, stderr=stderr)
@@ -75,9 +61,9 @@ def start(folder: Path, endpoint: str) -> Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, s3_endpoint: str) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One for all tests here: it takes seconds to start."""
-    running = start(tmp_path_factory.mktemp("served"), s3_endpoint)
+    running = start(tmp_path_factory.mktemp("served"))
     yield running
     running.stop()
     assert list(running.scratch.iterdir()) == [], "nothing is left behind"
@@ -118,42 +104,13 @@ def test_a_picture_of_one_pixel_is_upscaled(server: Server) -> None:
     assert opened(answer.body).size == (2, 2)
 
 
-@pytest.fixture
-def bucket_of_stills(s3_client: "S3Client") -> "S3Client":
-    s3_client.create_bucket(Bucket=BUCKET)
-    s3_client.put_object(Bucket=BUCKET, Key="in/a b.png", Body=file_of(image()))
-    return s3_client
+def test_a_result_wider_than_is_made_is_refused(server: Server) -> None:
+    answer = ask(f"{server.address}/invocations", file_of(image(size=(8193, 1))))
 
-
-def test_by_addresses_the_result_is_in_s3_and_belongs_to_the_request(
-    server: Server, bucket_of_stills: "S3Client"
-) -> None:
-    # Given a picture in S3
-    asked = {"input": f"s3://{BUCKET}/in/a b.png", "output": f"s3://{BUCKET}/out/a.webp"}
-
-    def send(**changes: object) -> tuple[int, dict[str, object]]:
-        body = json.dumps(asked | changes).encode()
-        answer = ask(f"{server.address}/invocations", body, content_type="application/json")
-        return answer.status, json.loads(answer.body)
-
-    # When it is asked for, twice, as a retry does
-    statuses = [send()[0], send()[0]]
-
-    # Then the result is there, and whoever asks for another one at that place is refused
-    assert statuses == [200, 200]
-    result = opened(bucket_of_stills.get_object(Bucket=BUCKET, Key="out/a.webp")["Body"].read())
-    assert (result.format, result.size) == ("WEBP", (72, 40))
-    bucket_of_stills.put_object(Bucket=BUCKET, Key="in/a b.png", Body=file_of(image(seed=3)))
-    status, told = send()
-    assert status == 400
-    assert "exists and was not made by this job" in str(told)
-    # Unless it says so
-    status, told = send(overwrite=True)
-    assert (status, told["width_px"], told["height_px"], told["model"]) == (200, 72, 40, MODEL)
-    # And another bucket is none of its business
-    status, told = send(output="s3://elsewhere/a.png")
-    assert status == 400
-    assert "in a bucket that is served (served), not s3://elsewhere/a.png" in str(told)
+    assert (answer.status, answer.message) == (
+        400,
+        "the result would be 16386×2, over the limit of 16384 px a side; cut the picture",
+    )
 
 
 def test_sigterm_answers_what_is_in_hand_and_ends_well(server: Server) -> None:
@@ -183,12 +140,13 @@ def test_a_place_that_is_taken_is_refused_in_one_line(capsys: pytest.CaptureFixt
 def test_options_in_the_environment_come_before_those_that_are_typed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv(ENV_SERVE, "--port 70000 --model 'no such'")
+    monkeypatch.setenv(ENV_SERVE, "--port 8081 --model 'a name'")
+    options = parse(["serve", "--port", "8082"])
+    assert (options.port, options.model) == (8082, "a name")
+
+    monkeypatch.setenv(ENV_SERVE, "--port 70000")
     assert main(["serve"]) == ExitCode.INPUT
     assert "'70000' is not a port from 1 to 65535" in capsys.readouterr().err
-    assert main(["serve", "--port", "70001"]) == ExitCode.INPUT
-    assert "'no such'" not in (said := capsys.readouterr().err)
-    assert "70001" in said
 
     monkeypatch.setenv(ENV_SERVE, "--model 'open")
     assert main(["serve"]) == ExitCode.INPUT

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from .choices import CHOICES
 from .reading import Assembly, Json, states
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
 Synthesize = Callable[..., Assembly]
+Chosen = Callable[[str], Assembly]
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +50,19 @@ def example(name: str, config: pytest.Config, synthesize: Synthesize) -> Assembl
 @pytest.fixture(scope="session")
 def assemblies(synthesize: Synthesize, pytestconfig: pytest.Config) -> dict[str, Assembly]:
     return {name: example(name, pytestconfig, synthesize) for name in EXAMPLES}
+
+
+@pytest.fixture(scope="session")
+def chosen(synthesize: Synthesize) -> Chosen:
+    """The assembly of a choice, by its name, made when it is first asked for."""
+    made: dict[str, Assembly] = {}
+
+    def assembly(name: str) -> Assembly:
+        if name not in made:
+            made[name] = synthesize(CHOICES[name])
+        return made[name]
+
+    return assembly
 
 
 @pytest.fixture(params=EXAMPLES)

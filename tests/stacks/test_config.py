@@ -76,6 +76,17 @@ WRONG = {
         {"region": "cn-north-1", "zones": ["cn-north-1a"], "budget": {"monthly_usd": 500}},
         "budget: AWS bills no dollars in cn-north-1; leave it out",
     ),
+    "a still's machine by EC2's name": (
+        {"realtime": {"instance_type": "g4dn.xlarge"}},
+        "realtime.instance_type: string should match pattern",
+    ),
+    "a still's machine for another image": ({"realtime": {"instance_type": "ml.c7g.xlarge"}}, "is arm64, but"),
+    "a still's machine too small": ({"realtime": {"instance_type": "ml.c5.large"}}, "has 4096 MiB of memory; serving"),
+    "a still's machine that is throttled": ({"realtime": {"instance_type": "ml.t3.large"}}, "throttled under steady"),
+    "fewer machines than are always there": (
+        {"realtime": {"min_instances": 2}},
+        "max_instances is 1, less than min_instances, 2",
+    ),
     "a tag that a budget counts by": ({"tags": {"application": "mine"}}, "tags: application is the config's name"),
     "a list instead of a config": (["name"], "context: "),
     "two weights of one name": (

@@ -12,7 +12,8 @@ from sr_core.contract import ENV_LIMITS
 from sr_core.media_limits import Limits
 from stacks.config import load_config
 
-from .conftest import EXAMPLES, ROOT, Synthesize
+from .choices import CHOICES, EVERYTHING
+from .conftest import EXAMPLES, ROOT, Chosen, Synthesize
 from .reading import Assembly, Json
 
 
@@ -66,8 +67,9 @@ def metadata(folder: Path, artifact: Json) -> dict[str, list[Json]]:
     return found
 
 
-def test_cfn_lint_finds_nothing(assemblies: dict[str, Assembly]) -> None:
+def test_cfn_lint_finds_nothing(assemblies: dict[str, Assembly], chosen: Chosen) -> None:
     templates = [str(path) for assembly in assemblies.values() for path in assembly.folder.glob("*.template.json")]
+    templates += [str(path) for path in chosen(EVERYTHING).folder.glob("*-realtime.template.json")]
     linted = subprocess.run(
         [str(Path(sys.executable).with_name("cfn-lint")), *templates], cwd=ROOT, capture_output=True, text=True
     )
@@ -174,24 +176,6 @@ def test_weights_are_put_into_the_models_bucket_with_their_digest(synthesize: Sy
     assert {group.properties["RetentionInDays"] for group in assembly.of("Logs::LogGroup")} == {30}
 
 
-CHOICES = {
-    "everything that is off by default": {
-        "encryption": "kms",
-        "network": {"flow_logs": True},
-        "upload_trigger": True,
-        "notify_email": "someone@example.com",
-        "retention": {"keep_data": False},
-        "allowed_input_buckets": ["example-archive"],
-        "allowed_output_buckets": ["example-delivery"],
-        "dashboard": True,
-        "alarms": True,
-        "budget": {"monthly_usd": 500, "stops_work": True},
-    },
-    "another partition": {"region": "cn-north-1", "zones": ["cn-north-1a"]},
-    "Graviton in a network of our own": {"cpu_architecture": "arm64", "network": {"kind": "isolated"}},
-}
-
-
 @pytest.mark.parametrize("choice", CHOICES)
-def test_choices_go_together_without_a_finding(synthesize: Synthesize, choice: str) -> None:
-    assert len(synthesize(CHOICES[choice]).templates) == 4
+def test_choices_go_together_without_a_finding(chosen: Chosen, choice: str) -> None:
+    assert len(chosen(choice).templates) == (5 if "realtime" in CHOICES[choice] else 4)
