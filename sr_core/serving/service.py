@@ -155,16 +155,18 @@ class Service:
         and what `read_picture`, `StillUpscaler.upscale` and a store raise.
         """
         kind = self._checked(asked)
+        turn.goes_on(f"looking at {asked.input} and {asked.output}")
         version = source_version(asked.input)
         made_of = (asked.input, version, asked.output, self._upscaler.model.sha256)
         job = hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:16]
         check_publishable(asked.output, overwrite=asked.overwrite, job=job)
         with TemporaryDirectory(dir=self._scratch) as folder:
+            turn.goes_on(f"fetching {asked.input}")
             path = fetch_source(asked.input, Path(folder), version=version, max_bytes=MAX_STORED_BYTES)
             picture = self._upscaled(turn, path)
             result = Path(folder) / "result"
             result.write_bytes(written(picture, kind))
-            turn.check()
+            turn.goes_on(f"putting {asked.output}")
             publish(result, asked.output, overwrite=asked.overwrite, job=job)
             return Answered(
                 output=asked.output,
@@ -196,18 +198,18 @@ class Service:
             )
 
     def _upscaled(self, turn: "Turn", path: Path) -> Picture:
-        turn.check()
+        turn.goes_on("being read")
         picture = read_picture(path, max_px=self.allowance.max_px)
-        turn.check()
         turn.size_px = picture.width_px, picture.height_px
         self._check_result_size(picture)
+        turn.goes_on("in the network, or next")
         try:
             color = self._upscaler.upscale(picture.color)
             alpha = None if picture.alpha is None else self._upscaler.upscale(picture.alpha)
         except TransientError:
             self._has_failed = True  # a device that failed once is not trusted again; whoever runs this replaces it
             raise
-        turn.check()
+        turn.goes_on("being written")
         return Picture(color=color, alpha=alpha, profile=picture.profile)
 
 
@@ -217,6 +219,8 @@ class Turn:
     def __init__(self, service: Service) -> None:
         self._started = time.monotonic()
         self._timeout_seconds = service.allowance.timeout_seconds
+        self.doing = "waiting for its turn"
+        """What it is at, for whoever wonders where the time went."""
         self.size_px: tuple[int, int] | None = None
         """Of the picture that came, once it is known."""
 
@@ -229,12 +233,14 @@ class Turn:
     def seconds_left(self) -> float:
         return self._timeout_seconds - self.seconds
 
-    def check(self) -> None:
-        """Raises LateError when nobody waits for it any more."""
+    def goes_on(self, doing: str) -> None:
+        """Tells what comes next. Raises LateError when nobody waits for it any more."""
         if self.seconds_left <= 0:
             raise self.late()
+        self.doing = doing
 
     def late(self) -> LateError:
         return LateError(
-            f"there was no answer within {self._timeout_seconds:g} s; send a smaller picture, or fewer at a time"
+            f"there was no answer within {self._timeout_seconds:g} s, it was {self.doing}; send a smaller picture, or "
+            "fewer at a time"
         )

@@ -14,7 +14,17 @@ from sr_core.contract import ENV_SCRATCH, ExitCode, Stage
 from sr_core.models.catalogue import shipped
 from tests.clips import make_clip
 
-COMMANDS = ["run", "probe", "submit", *(stage.value for stage in Stage), "status", "compare", "models", "doctor"]
+COMMANDS = [
+    "run",
+    "probe",
+    "submit",
+    *(stage.value for stage in Stage),
+    "status",
+    "compare",
+    "serve",
+    "models",
+    "doctor",
+]
 
 
 def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
