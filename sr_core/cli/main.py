@@ -52,7 +52,7 @@ def _call(options: argparse.Namespace) -> SrError | None:
     # Before the import: torch takes seconds, and a request to stop must not be lost on the way.
     with _interruptible(options) if options.is_work else stopping_at_once() as options.interruption:
         if options.reads_media:
-            nursery.start()  # its imports go on beside those of torch
+            nursery.start(also=options.readers_import)  # its imports go on beside those of torch
         told: SrError | None = import_uncollected(f"sr_core.cli.{options.module}").run(options)
     return told
 

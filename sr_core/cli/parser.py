@@ -47,8 +47,8 @@ _OUTLOOK_HELP = {
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options of the command that is called.
 
-    They hold the command's `module` and `parser`, whether it `is_work` that can be gone on with, and whether it
-    `reads_media`.
+    They hold the command's `module` and `parser`, whether it `is_work` that can be gone on with, whether it
+    `reads_media`, and which modules its `readers_import` for that.
 
     Raises InputError for wrong usage, SystemExit once help or the version is printed.
     """
@@ -89,7 +89,7 @@ def _with_hint(error: InputError, arguments: Sequence[str]) -> InputError:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog=PROGRAM, description=_DESCRIPTION, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
-    parser.set_defaults(json=False, is_work=False, reads_media=False)
+    parser.set_defaults(json=False, is_work=False, reads_media=False, readers_import=())
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
     for name, text in _OUTLOOK_HELP.items():
@@ -203,7 +203,7 @@ def _add_compare(commands: "argparse._SubParsersAction[Parser]") -> None:
 
 def _add_serve(commands: "argparse._SubParsersAction[Parser]") -> None:
     serve = _add(commands, SERVE, "upscale stills over HTTP: GET /ping, POST /invocations (docs/realtime.md)")
-    serve.set_defaults(reads_media=True)
+    serve.set_defaults(reads_media=True, readers_import=("sr_core.serving.pictures",))
     serve.add_argument(FLAG_HOST, default="127.0.0.1", metavar="ADDRESS", help="to listen at (%(default)s)")
     serve.add_argument("--port", type=port, default=8080, metavar="N", help="SageMaker asks 8080 (%(default)s)")
     add_network(serve)

@@ -12,8 +12,10 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 from sr_core.video.confinement import scrubbed_environment
 
@@ -22,12 +24,14 @@ _NOT_FOR_US = [int(number) for number in (signal.SIGINT, signal.SIGTERM, signal.
 """Sent to whole groups of processes. Whoever waits for a reader decides what becomes of it."""
 
 
-def start(*, own: bool = False) -> None:
+def start(*, own: bool = False, also: Sequence[str] = ()) -> None:
     """Starts the nursery, if there is none, without waiting for it: its imports go on beside ours.
 
-    With `own`, one that is shared with the process that forked this one does not count.
+    With `own`, one that is shared with the process that forked this one does not count. It imports the modules `also`
+    beside its own, so that its readers need not.
     """
     with _lock:
+        _Nursery.also += [name for name in also if name not in _Nursery.also]
         if own:
             _Nursery.current = None
         _Nursery.of_this_process()
@@ -47,6 +51,7 @@ class _Nursery:
     """One such process."""
 
     current: "_Nursery | None" = None
+    also: ClassVar[list[str]] = []
 
     def __init__(self) -> None:
         self._requests, theirs = socket.socketpair()
@@ -56,6 +61,7 @@ class _Nursery:
             code = (
                 f"import signal; [signal.signal(number, signal.SIG_IGN) for number in {_NOT_FOR_US}]; "
                 f"import sys; sys.path[:] = {path!a}; from sr_core.video import reader, source; "
+                f"{''.join(f'import {name}; ' for name in self.also)}"
                 f"reader.serve({theirs.fileno()})"
             )
             self._process = subprocess.Popen(  # noqa: S603 — this interpreter, and the code above
