@@ -87,10 +87,10 @@ class RealtimeStack(Stack):
         quarter, hour = Duration.minutes(15), Duration.hours(1)
         mails.alarm(
             "StillsFail",
-            f"IF((failed >= {MANY_FAILED}) AND (failed * 2 > all), 1, 0)",
+            f"IF((failed >= {MANY_FAILED}) AND (failed * 2 > asked), 1, 0)",
             {
                 "failed": self.endpoint.metric("Invocation5XXErrors", period=quarter),
-                "all": self.endpoint.metric("Invocations", period=quarter),
+                "asked": self.endpoint.metric("Invocations", period=quarter),
             },
             says=f"Within a quarter of an hour {MANY_FAILED} or more stills failed, most of those that were asked for. "
             "Means: more come at a time than the endpoint's queue holds (503 in its log), they take too long (504), or "
@@ -100,10 +100,13 @@ class RealtimeStack(Stack):
         )
         mails.alarm(
             "EndpointUnused",
-            "IF(all < 1, 1, 0)",
-            {"all": self.endpoint.metric("Invocations", period=hour)},
+            # Where nobody asks there is no count; a sum passes over it. Where nothing runs there is no alarm.
+            "IF(SUM([running * 0, asked]) < 1, 1, 0)",
+            {
+                "running": self.endpoint.running(period=hour),
+                "asked": self.endpoint.metric("Invocations", period=hour),
+            },
             periods=UNUSED_HOURS,
-            silence_is_bad=True,
             says=f"For {UNUSED_HOURS} hours nobody has asked the endpoint for a still. Means: it costs by the hour all "
             f"the same. Do: if nobody needs it, cdk destroy {config.name}-realtime with the config as it is, then take "
             "realtime out of the config.",

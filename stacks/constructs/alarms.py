@@ -84,9 +84,8 @@ class Mails:
         *,
         says: str,
         periods: int = 1,
-        silence_is_bad: bool = False,
     ) -> cloudwatch.Alarm:
-        """One that mails when `expression` is over 0 for so many `periods` of its metrics, or when there are none."""
+        """One that mails when `expression` is over 0 for so many `periods` of its metrics."""
         alarm = cloudwatch.MathExpression(
             expression=expression,
             using_metrics=dict(metrics),
@@ -100,9 +99,7 @@ class Mails:
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
             threshold=0,
             evaluation_periods=periods,
-            treat_missing_data=(
-                cloudwatch.TreatMissingData.BREACHING if silence_is_bad else cloudwatch.TreatMissingData.NOT_BREACHING
-            ),
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))
         return alarm

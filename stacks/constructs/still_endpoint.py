@@ -146,6 +146,16 @@ class StillEndpoint(Construct):
             period=period,
         )
 
+    def running(self, *, period: Duration) -> cloudwatch.Metric:
+        """How busy its machines are, in percent; there as long as they are, and as long as they are paid for."""
+        return cloudwatch.Metric(
+            namespace="/aws/sagemaker/Endpoints",
+            metric_name="CPUUtilization",
+            dimensions_map={"EndpointName": self.name, "VariantName": VARIANT},
+            statistic="Average",
+            period=period,
+        )
+
     def _make_role(
         self,
         image: ecr_assets.DockerImageAsset,

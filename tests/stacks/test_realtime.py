@@ -15,8 +15,11 @@ from .conftest import ROOT, Chosen
 from .reading import Assembly, Json
 from .test_access import DELETE, READ, WRITE, as_list, may
 
-PUBLISHED = {"Invocations", "Invocation4XXErrors", "Invocation5XXErrors"}
-"""Counts that SageMaker publishes of a variant (Developer Guide, 2026-11)."""
+PUBLISHED = {
+    "AWS/SageMaker": {"Invocations", "Invocation4XXErrors", "Invocation5XXErrors"},
+    "/aws/sagemaker/Endpoints": {"CPUUtilization", "MemoryUtilization", "GPUUtilization"},
+}
+"""What SageMaker publishes of a variant (Developer Guide, 2026-11)."""
 NO_RESOURCE = {
     "cloudwatch:PutMetricData",
     "ecr:GetAuthorizationToken",
@@ -124,6 +127,13 @@ def test_its_machines_reach_s3_and_nothing_reaches_them(stills: Assembly) -> Non
     assert len(model.properties["VpcConfig"]["Subnets"]) == 5
 
 
+def test_a_deployment_that_no_longer_names_it_is_refused_while_it_is_there(stills: Assembly) -> None:
+    # given that CloudFormation gives up no export that another stack uses
+    others = set().union(*(stills.imported(stack) for stack in stills.templates if stack != "realtime"))
+    # then there must be one which is there for this stack alone
+    assert "Network/Vpc" in stills.imported("realtime") - others
+
+
 def test_its_cost_can_be_told_by_the_tag(stills: Assembly) -> None:
     for kind in ("Model", "EndpointConfig", "Endpoint"):
         (found,) = stills.of(f"SageMaker::{kind}")
@@ -164,15 +174,14 @@ def test_its_alarms_watch_what_sagemaker_publishes_and_their_mails_are_explained
         for metric in alarm["Metrics"]:
             if "MetricStat" in metric:
                 watched = metric["MetricStat"]["Metric"]
-                assert watched["Namespace"] == "AWS/SageMaker"
-                assert watched["MetricName"] in PUBLISHED
+                assert watched["MetricName"] in PUBLISHED[watched["Namespace"]]
                 assert {entry["Value"] for entry in watched["Dimensions"]} == {"sr-stills", "stills"}
-    # silence is what the one is about, and a day of it at that
-    assert (found["EndpointUnused"]["TreatMissingData"], found["EndpointUnused"]["EvaluationPeriods"]) == (
-        "breaching",
-        24,
-    )
-    assert found["StillsFail"]["TreatMissingData"] == "notBreaching"
+        # an endpoint that has just been made has no data yet, and that wakes nobody
+        assert alarm["TreatMissingData"] == "notBreaching"
+    unused = found["EndpointUnused"]
+    assert unused["EvaluationPeriods"] == 24
+    (expression,) = [metric["Expression"] for metric in unused["Metrics"] if "Expression" in metric]
+    assert expression == "IF(SUM([running * 0, asked]) < 1, 1, 0)"
 
 
 def test_the_servers_image_starts_as_root_and_gives_that_up_before_anything_else() -> None:
