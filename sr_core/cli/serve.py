@@ -17,9 +17,7 @@ _NEEDS = ("PIL", "starlette", "uvicorn", "torch")
 
 def run(options: argparse.Namespace) -> None:
     if missing := [name for name in _NEEDS if find_spec(name) is None]:
-        raise InputError(
-            f"serving needs {', '.join(missing)}; pip install 'sr-pipeline[inference,serve]', or make serve"
-        )
+        raise InputError(f"serving needs {', '.join(missing)}; pip install '.[inference,serve]', or make serve")
     settings = settings_from(options)
     listening = _listening(options.host, options.port)
     import_uncollected("sr_core.inference.stills")
