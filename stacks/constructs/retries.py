@@ -63,6 +63,11 @@ def exit_codes(*codes: int) -> Sequence[str]:
 
 KILLED = 137
 """Exit code of a container that the kernel or the agent killed; with no other reason given, for its memory."""
+TERMINATED = 143
+"""Exit code of a container that SIGTERM ended before the program could listen: it was asked to stop, as with 75."""
+
+ON_DEMAND_ATTEMPTS = 3
+"""Times Batch starts a job on On-Demand, however few it had on Spot: nobody takes those machines away."""
 
 TIMED_OUT = ("Job attempt duration exceeded timeout",)
 REFUSED = exit_codes(ExitCode.INPUT, ExitCode.INTEGRITY)
@@ -71,6 +76,8 @@ HOST_CAPACITY = ("OutOfMemoryError", *exit_codes(ExitCode.HOST_CAPACITY))
 KILLED_FOR_MEMORY = exit_codes(KILLED)
 NEVER_RAN = ("Cannot*ContainerError", "DockerTimeoutError")
 """The machine's agent failed, not the job; another machine may do better."""
-RECLAIMED = ("Host EC2*terminated", *exit_codes(ExitCode.INTERRUPTED))
+RECLAIMED = ("Host EC2*terminated", *exit_codes(ExitCode.INTERRUPTED, TERMINATED))
+"""143 moves on without another attempt: Batch's five rules are used up, and `7*`, which would free one, is 71, too."""
+TRANSIENT = exit_codes(ExitCode.TRANSIENT)
 NO_CAPACITY = ("Canceled by JobStateTimeLimit*CAPACITY", "Canceled by JobStateTimeLimit*UNDETERMINED")
 """MISCONFIGURATION is left out: On-Demand machines of the same kind would not help."""

@@ -1,8 +1,8 @@
-"""SpotThenOnDemand: one stage on one kind of machine, first on Spot, then, if the reason is Spot, on On-Demand.
+"""SpotThenOnDemand: one stage on one kind of machine, first on Spot, then, if another try helps, on On-Demand.
 
-    <name>Spot ──ok──────────────────────────────────────────> on_success
-        └─ why? ─ reclaimed, never ran, no capacity ──> <name>OnDemand ──ok──> on_success
-              ├─ GPU memory ──> gpu_memory                    └─ why? ─ as on the left, without Spot
+    <name>Spot ──ok───────────────────────────────────────────────────────────> on_success
+        └─ why? ─ reclaimed, never ran, no capacity, transfer failed ──> <name>OnDemand ──ok──> on_success
+              ├─ GPU memory ──> gpu_memory                                   └─ why? ─ as on the left, without Spot
               ├─ host memory or disk ──> host_capacity
               └─ anything else ──> on_failure
 
@@ -12,7 +12,6 @@ state that parses it cannot be caught.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from stacks.constructs import retries
 from stacks.constructs.asl import FAILURE, State, States, choice, named_failure
@@ -78,16 +77,11 @@ class SpotThenOnDemand:
         """The fragment's states."""
         spot_why, on_demand, on_demand_why = f"{self.name}SpotWhy", f"{self.name}OnDemand", f"{self.name}OnDemandWhy"
         timed_out = f"{self.name}TimedOut"
-        attempts = {
-            "RetryStrategy": {
-                "Attempts.$": "$.spot_attempts",
-                "EvaluateOnExit": [rule.for_submit_job() for rule in retries.RETRY_RULES],
-            }
-        }
+        on_spot, always = {"Attempts.$": "$.spot_attempts"}, {"Attempts": retries.ON_DEMAND_ATTEMPTS}
         return {
-            self.entry: self._submit(self.machine.normal_queue, spot_why, timed_out=on_demand, more=attempts),
+            self.entry: self._submit(self.machine.normal_queue, spot_why, timed_out=on_demand, attempts=on_spot),
             spot_why: self._why(next_market=on_demand),
-            on_demand: self._submit(self.machine.on_demand_queue, on_demand_why, timed_out=timed_out, more={}),
+            on_demand: self._submit(self.machine.on_demand_queue, on_demand_why, timed_out=timed_out, attempts=always),
             on_demand_why: self._why(next_market=None),
             timed_out: named_failure(
                 "JobTimedOut",
@@ -100,7 +94,7 @@ class SpotThenOnDemand:
             ),
         }
 
-    def _submit(self, queue: str, why: str, *, timed_out: str, more: dict[str, Any]) -> State:
+    def _submit(self, queue: str, why: str, *, timed_out: str, attempts: State) -> State:
         return {
             "Type": "Task",
             "Resource": "arn:aws:states:::batch:submitJob.sync",
@@ -114,7 +108,11 @@ class SpotThenOnDemand:
                 },
                 "Tags": {"sr-job.$": "$.job.id"},
                 "PropagateTags": True,
-                **more,
+                # In place of the definition's: else one Spot attempt would mean one on On-Demand, too.
+                "RetryStrategy": {
+                    **attempts,
+                    "EvaluateOnExit": [rule.for_submit_job() for rule in retries.RETRY_RULES],
+                },
             },
             "TimeoutSeconds": self.queue_seconds,
             "ResultPath": None,
@@ -131,7 +129,8 @@ class SpotThenOnDemand:
         """First what a machine cannot mend, then what another kind can, then what another market can.
 
         Exit codes 64, 65, 69 and 71 are never retried, so they can only be the last attempt's; a reclaim may be an
-        earlier one's, hence the order. A killed container may be a reclaim's victim, so 137 comes after those.
+        earlier one's, hence the order. A killed container may be a reclaim's victim, so 137 comes after those. A failed
+        transfer may be an earlier attempt's as well, and says nothing of machines: it comes last.
         """
         rules = [(retries.TIMED_OUT, self.on_failure), (retries.REFUSED, self.on_failure)]
         if self.gpu_memory:
@@ -142,6 +141,8 @@ class SpotThenOnDemand:
             rules += [(reason, next_market) for reason in (retries.RECLAIMED, retries.NEVER_RAN, retries.NO_CAPACITY)]
         if self.host_capacity:
             rules.append((retries.KILLED_FOR_MEMORY, self.host_capacity))
+        if next_market:
+            rules.append((retries.TRANSIENT, next_market))
         return choice(
             *(retries.cause_matches(*patterns) | {"Next": target} for patterns, target in rules),
             otherwise=self.on_failure,

@@ -132,12 +132,17 @@ def test_the_cpu_stages_change_markets_and_machines_too(runs: Runs) -> None:
         assert [state for state in run.execution.states() if state in expected] == expected
 
 
-def test_a_critical_video_is_tried_once_on_spot(runs: Runs) -> None:
-    run = runs.finish("vanish:upscale/0", critical=True)
+def test_a_critical_video_is_tried_once_on_spot_and_no_sooner_given_up_than_others(runs: Runs) -> None:
+    # Given a machine that is taken, S3 that fails a job twice, and a SIGTERM before the program can listen
+    run = runs.finish("vanish:upscale/0", "exit=74:upscale/1:2", "exit=143:extract", critical=True)
 
+    # Then each has one attempt on Spot, and On-Demand has its own
     run.assert_done()
-    assert [state for state in run.execution.states(chunk=0) if state.startswith("Upscale")] == [SPOT, WHY, ON_DEMAND]
-    assert [len(job.ran) for job in run.jobs() if job.target.chunk == 0] == [1, 1]
+    for chunk, attempts in ((0, [1, 1]), (1, [1, 2])):
+        visited = [state for state in run.execution.states(chunk=chunk) if state.startswith("Upscale")]
+        assert visited == [SPOT, WHY, ON_DEMAND]
+        assert [len(job.ran) for job in run.jobs() if job.target.chunk == chunk] == attempts
+    assert [len(job.ran) for job in run.jobs() if job.target.stage == Stage.EXTRACT] == [1, 1]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,8 @@ ROUTES = {
     "a wrong input": (cause(64), "failed"),
     "a digest that does not hold": (cause(65), "failed"),
     "a defect": (cause(1), "failed"),
-    "a transfer that failed every time": (cause(74), "failed"),
+    "a transfer that failed every time": (cause(74), "OnDemand"),
+    "ended by SIGTERM before it could listen": (cause(143), "OnDemand"),
     "too long": (TIMED_OUT, "failed"),
     "a job that fits no machine": (MISFIT, "failed"),
     "plain text": ("Service unavailable", "failed"),
@@ -83,6 +84,12 @@ def test_a_reclaim_before_the_last_attempt_hides_nothing(video: Json) -> None:
     # given a job that was reclaimed, then ran out of GPU memory: both stand in the Cause
     text = cause(69).replace('"Attempts":[', '"Attempts":[{"StatusReason":"Host EC2 (instance i-0) terminated."},')
     assert where(follow(video["UpscaleStandardSpotWhy"], {"failure": {"Cause": text}})) == "premium"
+
+
+def test_a_failed_transfer_before_the_last_attempt_hides_nothing(video: Json) -> None:
+    # given a job whose transfer failed, and that was then killed for its memory without a word
+    text = cause(137).replace('"Attempts":[', '"Attempts":[{"Container":{"ExitCode":74}},')
+    assert where(follow(video["UpscaleStandardSpotWhy"], {"failure": {"Cause": text}})) == "memory"
 
 
 def successors(state: Json) -> set[str]:
