@@ -16,14 +16,12 @@ from stacks.constructs.asl import (
     States,
     choice,
     named_failure,
+    only_fields,
     pass_to,
     sdk_task,
     split_address,
     starts_with_any,
 )
-
-PARENT_EXECUTION = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
-"""A field by which Step Functions shows which execution started which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,24 +57,7 @@ def accept(places: Places, limits: Limits, *, next_state: str) -> States:
     """From an execution's input to a job id and a request.json; refuses before anything is paid for."""
     beside_key = f"s3://{places.outputs[0]}/{{}}"
     return {
-        "Start": pass_to("Defaults", {"given.$": "$", "defaults": {**EXECUTION_DEFAULTS, PARENT_EXECUTION: ""}}),
-        "Defaults": pass_to("Fields", {"request.$": "States.JsonMerge($.defaults, $.given, false)"}),
-        # The language does not list names. But what was merged into all that are known has as many as these unless one
-        # is unknown.
-        "Fields": pass_to("FieldsKnown", {"values.$": "$.request.*"}, at="$.fields"),
-        "FieldsKnown": choice(
-            {
-                "Variable": f"$.fields.values[{len(EXECUTION_DEFAULTS) + 1}]",
-                "IsPresent": True,
-                "Next": "InputNotUnderstood",
-            },
-            *(
-                {"Not": {"Variable": f"$.request.{name}", "IsBoolean": True}, "Next": "InputNotUnderstood"}
-                for name, default in EXECUTION_DEFAULTS.items()
-                if isinstance(default, bool)
-            ),
-            otherwise="InputAllowed",
-        ),
+        **only_fields(EXECUTION_DEFAULTS, next_state="InputAllowed", on_other="InputNotUnderstood"),
         "InputAllowed": choice(
             starts_with_any(
                 "$.request.input", [f"s3://{bucket}/" for bucket in places.inputs], next_state="OutputAllowed"

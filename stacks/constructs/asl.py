@@ -1,16 +1,18 @@
 """Small pieces of Amazon States Language (JSONPath), as data.
 
-Owns what every state machine here has in common: tasks on S3, named failures, taking an address apart. Only functions
-of strings; no CDK. Everything here is understood by AWS and by moto's interpreter, so that the very same definition
-can be walked on one machine.
+Owns what every state machine here has in common: tasks on S3, named failures, knowing an input's fields, taking an
+address apart. Only functions of strings; no CDK. Everything here is understood by AWS and by moto's interpreter, so
+that the very same definition can be walked on one machine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 State = dict[str, Any]
 States = dict[str, State]
 
+PARENT_EXECUTION = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID"
+"""A field of an execution's input by which Step Functions shows which execution started which."""
 FAILURE = "$.failure"
 """Where a caught error lies: ``{"Error": …, "Cause": …}``."""
 
@@ -60,6 +62,31 @@ def starts_with_any(variable: str, prefixes: Sequence[str], *, next_state: str) 
     """A Choice rule: the string at `variable` starts with one of `prefixes`."""
     tests = [{"Variable": variable, "StringMatches": f"{prefix}*"} for prefix in prefixes]
     return {"Or": tests, "Next": next_state} if len(tests) > 1 else tests[0] | {"Next": next_state}
+
+
+def only_fields(known: Mapping[str, object], *, next_state: str, on_other: str) -> States:
+    """Takes an input, an object, for what it is: the fields in `known`, with those defaults, and no other.
+
+    From `Start` on; ``$.request`` is the input then, completed, and nothing else is left of the state. Another field,
+    or one that is no boolean where the default is one, leads to `on_other`: passed over, a misspelt or misplaced
+    setting would cost a whole film, or a thousand. The language does not list names; but what was merged into all
+    fields that are known has as many values as these, unless one is unknown.
+    """
+    defaults = {**known, PARENT_EXECUTION: ""}
+    return {
+        "Start": pass_to("Defaults", {"given.$": "$", "defaults": defaults}),
+        "Defaults": pass_to("Fields", {"request.$": "States.JsonMerge($.defaults, $.given, false)"}),
+        "Fields": pass_to("FieldsKnown", {"values.$": "$.request.*"}, at="$.fields"),
+        "FieldsKnown": choice(
+            {"Variable": f"$.fields.values[{len(defaults)}]", "IsPresent": True, "Next": on_other},
+            *(
+                {"Not": {"Variable": f"$.request.{name}", "IsBoolean": True}, "Next": on_other}
+                for name, default in known.items()
+                if isinstance(default, bool)
+            ),
+            otherwise=next_state,
+        ),
+    }
 
 
 def split_address(variable: str, *, at: str, name: str, next_state: str, on_error: str) -> States:

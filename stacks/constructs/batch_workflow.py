@@ -2,9 +2,9 @@
 
 A manifest is JSON Lines in S3 and nothing else: each line is what an execution of `UpscaleVideo` takes. One video's
 failure does not stop the others, nor does a line that is JSON and no request; what is no JSON fails the batch.
-Input of an execution: ``{"manifest": "s3://bucket/key.jsonl"}``. What became of each line is written under
-``batches/<execution>/`` in the work bucket, and once more under ``failed/`` there if it failed. Pure, like
-`video_workflow`.
+Input of an execution: ``{"manifest": "s3://bucket/key.jsonl"}`` and no other field. What became of each line is
+written under ``batches/<execution>/`` in the work bucket, and once more under ``failed/`` there if it failed. Pure,
+like `video_workflow`.
 """
 
 from stacks.constructs.announcements import (
@@ -16,11 +16,13 @@ from stacks.constructs.announcements import (
 )
 from stacks.constructs.asl import (
     FAILURE,
+    PARENT_EXECUTION,
     SERVICE_RETRY,
     State,
     States,
     choice,
     named_failure,
+    only_fields,
     pass_to,
     sdk_task,
     split_address,
@@ -43,11 +45,12 @@ def batch_workflow(*, video_workflow_arn: str, work_bucket: str, concurrency: in
             "HasManifest": choice(
                 {
                     "And": [{"Variable": "$.manifest", "IsPresent": True}, _is_address("$.manifest")],
-                    "Next": "ManifestSplit",
+                    "Next": "Start",
                 },
                 otherwise=refuse,
             ),
-            **split_address("$.manifest", at="$.list", name="Manifest", next_state="Videos", on_error=refuse),
+            **only_fields({"manifest": ""}, next_state="ManifestSplit", on_other="InputNotUnderstood"),
+            **split_address("$.request.manifest", at="$.list", name="Manifest", next_state="Videos", on_error=refuse),
             "Videos": {
                 "Type": "Map",
                 "ItemReader": {
@@ -59,7 +62,7 @@ def batch_workflow(*, video_workflow_arn: str, work_bucket: str, concurrency: in
                     "request.$": "$$.Map.Item.Value",
                     "batch.$": "$$.Execution.Name",
                     "line.$": "$$.Map.Item.Index",
-                    "parent": {"AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID.$": "$$.Execution.Id"},
+                    "parent": {f"{PARENT_EXECUTION}.$": "$$.Execution.Id"},
                 },
                 "MaxConcurrency": concurrency,
                 "ItemProcessor": {
@@ -83,6 +86,14 @@ def batch_workflow(*, video_workflow_arn: str, work_bucket: str, concurrency: in
                 cause={"Cause": f"manifest must be an address s3://bucket/key of {MANIFEST_FORM}"},
                 next_state="AnnounceFailure",
             ),
+            "InputNotUnderstood": named_failure(
+                "InputNotUnderstood",
+                cause={
+                    "Cause": "a batch's input has the field manifest and no other; settings, output, critical and "
+                    "overwrite go into the manifest's lines, for each video its own"
+                },
+                next_state="AnnounceFailure",
+            ),
             "BatchFailed": named_failure(
                 "BatchFailed", cause={"Cause.$": f"{FAILURE}.Cause"}, next_state="AnnounceFailure"
             ),
@@ -99,7 +110,7 @@ def _announce_done(work_bucket: str, topic: str) -> States:
     """A batch succeeds however its videos ended, so it must be told how many failed."""
     results = f"States.Format('s3://{work_bucket}/{RESULTS_PREFIX}{{}}/', $$.Execution.Name)"
     outcome = {"failed.$": "$.failed.count", "and_more.$": "$.failed.and_more", "results.$": results}
-    done = {"execution.$": "$$.Execution.Id", "manifest.$": "$.manifest", **outcome}
+    done = {"execution.$": "$$.Execution.Id", "manifest.$": "$.request.manifest", **outcome}
     return {
         "CountFailed": sdk_task(
             "s3:listObjectsV2",

@@ -10,8 +10,7 @@ A refusal by the server (4xx) is final. Everything else, throttling and a full q
 
 from collections.abc import Sequence
 
-from stacks.constructs.accept_states import PARENT_EXECUTION
-from stacks.constructs.asl import FAILURE, State, choice, fail, named_failure, pass_to, starts_with_any
+from stacks.constructs.asl import FAILURE, State, choice, fail, named_failure, only_fields, pass_to, starts_with_any
 
 FIELDS: State = {"input": "", "output": "", "overwrite": False}
 """What an execution's input may hold, with the defaults."""
@@ -29,15 +28,7 @@ def still_workflow(*, endpoint_name: str, inputs: Sequence[str], outputs: Sequen
         "Comment": "One still: refused, or upscaled by the endpoint from S3 to S3.",
         "StartAt": "Start",
         "States": {
-            "Start": pass_to("Defaults", {"given.$": "$", "defaults": {**FIELDS, PARENT_EXECUTION: ""}}),
-            "Defaults": pass_to("Fields", {"request.$": "States.JsonMerge($.defaults, $.given, false)"}),
-            # As in `accept_states`: what is merged into all that are known has as many values unless one is unknown.
-            "Fields": pass_to("FieldsKnown", {"values.$": "$.request.*"}, at="$.fields"),
-            "FieldsKnown": choice(
-                {"Variable": f"$.fields.values[{len(FIELDS) + 1}]", "IsPresent": True, "Next": "InputNotUnderstood"},
-                {"Not": {"Variable": "$.request.overwrite", "IsBoolean": True}, "Next": "InputNotUnderstood"},
-                otherwise="InputAllowed",
-            ),
+            **only_fields(FIELDS, next_state="InputAllowed", on_other="InputNotUnderstood"),
             "InputAllowed": choice(
                 starts_with_any("$.request.input", _addresses(inputs), next_state="OutputAllowed"),
                 otherwise="InputNotAllowed",

@@ -11,6 +11,7 @@ from sr_core.contract import SUBMITTED_PREFIX
 from stacks.constructs.announcements import announce_failure
 from stacks.constructs.asl import (
     FAILURE,
+    PARENT_EXECUTION,
     SERVICE_RETRY,
     State,
     choice,
@@ -74,7 +75,7 @@ def upload_workflow(*, video_workflow_arn: str, topic: str) -> State:
                         "input.$": f"States.Format('s3://{{}}/{{}}', {bucket}, {key})",
                         "settings.$": "$.sidecar.settings",
                         "overwrite": True,
-                        "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID.$": "$$.Execution.Id",
+                        f"{PARENT_EXECUTION}.$": "$$.Execution.Id",
                     },
                 },
                 "Retry": [SERVICE_RETRY | {"ErrorEquals": ["StepFunctions.SdkClientException"]}],

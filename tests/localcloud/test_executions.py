@@ -132,6 +132,16 @@ def test_a_json_list_on_a_line_is_no_request(cloud: LocalCloud, tmp_path: Path) 
     assert (result["status"], result["error"]) == ("FAILED", "LineNotUnderstood")
 
 
+def test_settings_that_no_line_would_get_fail_the_batch_before_any_video(cloud: LocalCloud) -> None:
+    manifest = f"s3://{cloud.bucket('Input')}/missing.jsonl"
+    execution = cloud.start("UpscaleBatch", {"manifest": manifest, "settings": {"crf": 14}, "overwrite": True})
+
+    assert execution.wait() == "FAILED"
+    assert execution.describe()["error"] == "InputNotUnderstood"
+    assert "the field manifest and no other" in execution.describe()["cause"]
+    assert execution.children() == []
+
+
 def test_a_manifest_that_is_not_there_fails_the_batch(cloud: LocalCloud) -> None:
     execution = cloud.start("UpscaleBatch", {"manifest": f"s3://{cloud.bucket('Input')}/missing.jsonl"})
 

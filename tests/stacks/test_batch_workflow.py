@@ -58,7 +58,28 @@ def test_a_batch_tells_how_many_of_its_videos_failed(batch: Json) -> None:
         assert caught["Next"] in (batch[name]["Next"], "Uncounted"), "no deafness makes a finished batch fail"
 
 
-@pytest.mark.parametrize("failure", ["ManifestMissing", "BatchFailed"])
+@pytest.mark.parametrize(
+    ("given", "following"),
+    [
+        ({}, "ManifestSplit"),
+        ({"AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID": "arn"}, "ManifestSplit"),
+        ({"settings": {"crf": 14}}, "InputNotUnderstood"),
+        ({"overwrite": True}, "InputNotUnderstood"),
+    ],
+)
+def test_what_a_batch_would_pass_over_it_refuses(batch: Json, given: Json, following: str) -> None:
+    # Given a manifest and perhaps more, as it is merged into what is known
+    request = {"manifest": "s3://Input/films.jsonl"} | given
+    assert follow(batch["HasManifest"], request) == "Start"
+    merged = batch["Start"]["Parameters"]["defaults"] | request
+
+    # Then a thousand films are not made with other settings than were asked for
+    assert follow(batch["FieldsKnown"], {"request": merged, "fields": {"values": list(merged.values())}}) == following
+    assert batch["ManifestSplit"]["Parameters"]["parts.$"] == "States.StringSplit($.request.manifest, '/')"
+    assert "the field manifest and no other" in batch["InputNotUnderstood"]["Parameters"]["Cause"]
+
+
+@pytest.mark.parametrize("failure", ["ManifestMissing", "InputNotUnderstood", "BatchFailed"])
 def test_a_batch_that_cannot_run_is_announced_as_such(batch: Json, failure: str) -> None:
     assert batch[failure]["Next"] == "AnnounceFailure"
     (entry,) = batch["AnnounceFailure"]["Parameters"]["Entries"]
