@@ -55,6 +55,9 @@ class CloudTier(StrEnum):
     """The standard GPU beside more host memory."""
 
 
+DEFAULT_SUFFIXES: Mapping[str, str] = {"h264": ".mp4", "hevc": ".mp4", "av1": ".mp4", "prores": ".mov", "ffv1": ".mkv"}
+"""Suffix of a result by its codec, where nobody names an output; the first container that takes the codec."""
+
 SEGMENT_CODEC_MEZZANINE = "mezzanine"
 """The word in `route.json` that sends every chunk through the encode stage as well."""
 
@@ -81,9 +84,9 @@ EXECUTION_DEFAULTS: Mapping[str, object] = {
     "overwrite": False,
 }
 """What the input of an execution of `UpscaleVideo` may hold, with the defaults."""
-DEFAULT_OUTPUT = "upscaled.mp4"
+DEFAULT_OUTPUT = "upscaled{}"
 """Name of the result where no output is asked for, below the source's key in the output bucket."""
-DEFAULT_OUTPUT_OF_OTHER = "upscaled.{}.mp4"
+DEFAULT_OUTPUT_OF_OTHER = "upscaled.{}{}"
 """The same for a source in another bucket than the deployment's own: with that bucket's name. So no two sources share
 a default output: the name tells the bucket, and what stands before it the key."""
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+from sr_core.contract import DEFAULT_SUFFIXES
 from sr_core.errors import InputError
 from sr_core.media import ColorInfo, LightLevel, MasteringDisplay, VideoInfo
 from sr_core.types import Codec, Encoding, Settings
@@ -66,11 +67,11 @@ def container_for(output: str, codec: Codec) -> str:
 def default_output(source: str, codec: Codec) -> str:
     """Where the result goes if nobody says: beside the source, as ``film-upscaled.mkv`` for ``film.mkv``.
 
-    A suffix that is not written, or not with `codec`, gives way to the first one that is.
+    A suffix that is not written, or not with `codec`, gives way to that of `DEFAULT_SUFFIXES`.
     """
     fitting = [suffix for suffix, muxer in CONTAINERS.items() if muxer in CODEC_CONTAINERS[codec]]
     suffix = Path(source).suffix
-    return f"{source.removesuffix(suffix)}-upscaled{suffix if suffix.lower() in fitting else fitting[0]}"
+    return f"{source.removesuffix(suffix)}-upscaled{suffix if suffix.lower() in fitting else DEFAULT_SUFFIXES[codec]}"
 
 
 def output_color(settings: Settings, video: VideoInfo) -> ColorInfo:

@@ -18,8 +18,14 @@ from typing import Any
 
 from sr_core.aws.deployment import Deployment
 from sr_core.aws.executions import NAME_LENGTH, SUCCEEDED, Execution, Executions, execution_arn
-from sr_core.contract import DEFAULT_OUTPUT, DEFAULT_OUTPUT_OF_OTHER, EXECUTION_DEFAULTS, SUBMITTED_PREFIX
-from sr_core.delivery import CODEC_CONTAINERS, CONTAINERS, container_for, default_output
+from sr_core.contract import (
+    DEFAULT_OUTPUT,
+    DEFAULT_OUTPUT_OF_OTHER,
+    DEFAULT_SUFFIXES,
+    EXECUTION_DEFAULTS,
+    SUBMITTED_PREFIX,
+)
+from sr_core.delivery import container_for, default_output
 from sr_core.errors import InputError
 from sr_core.estimate import Estimate, estimates
 from sr_core.planning import check_scale, plan_in_prospect
@@ -199,7 +205,7 @@ def _stem(prepared: Prepared, asked: Asked, version: str) -> str:
 
 def _execution_input(prepared: Prepared, asked: Asked, deployment: Deployment) -> dict[str, Any]:
     """What is as by default is left out: then a start by hand, which says no more, is for the same job folder."""
-    own = _own_output(prepared.source, deployment)
+    own = _own_output(prepared.source, deployment, asked.settings.codec)
     said = {
         "input": prepared.source,
         "output": "" if prepared.output == own else prepared.output,
@@ -254,14 +260,12 @@ def _output(source: str, place: str, asked: Asked, deployment: Deployment) -> st
     return f"s3://{bucket}/{key}"
 
 
-def _own_output(source: str, deployment: Deployment, codec: Codec = "h264") -> str:
-    """Where the deployment puts a result unless told otherwise; a codec that .mp4 does not hold has another suffix."""
+def _own_output(source: str, deployment: Deployment, codec: Codec) -> str:
+    """Where the deployment puts a result unless told otherwise."""
     bucket, key = parse_s3_uri(source)
-    name = DEFAULT_OUTPUT if bucket == deployment.input_buckets[0] else DEFAULT_OUTPUT_OF_OTHER.format(bucket)
-    suffix = PurePosixPath(name).suffix
-    fitting = [each for each, muxer in CONTAINERS.items() if muxer in CODEC_CONTAINERS[codec]]
-    if suffix not in fitting:
-        name = f"{name.removesuffix(suffix)}{fitting[0]}"
+    suffix = DEFAULT_SUFFIXES[codec]
+    is_own = bucket == deployment.input_buckets[0]
+    name = DEFAULT_OUTPUT.format(suffix) if is_own else DEFAULT_OUTPUT_OF_OTHER.format(bucket, suffix)
     return f"s3://{deployment.output_buckets[0]}/{key}/{name}"
 
 

@@ -112,18 +112,24 @@ def accept(places: Places, limits: Limits, *, next_state: str) -> States:
             at="$.job",
         ),
         "HasOutput": choice(
-            {"Variable": "$.request.output", "StringEquals": "", "Next": "IsOwnInput"}, otherwise="GivenOutput"
+            {"Variable": "$.request.output", "StringEquals": "", "Next": "Suffix"}, otherwise="GivenOutput"
         ),
+        **_suffix(entry="Suffix", next_state="IsOwnInput"),
         "IsOwnInput": choice(
             {"Variable": "$.source.bucket", "StringEquals": places.inputs[0], "Next": "DefaultOutput"},
             otherwise="DefaultOutputNamingBucket",
         ),
         "DefaultOutput": pass_to(
-            "Locate", {"uri.$": f"States.Format('{beside_key}/{DEFAULT_OUTPUT}', $.source.key)"}, at="$.target"
+            "Locate",
+            {"uri.$": f"States.Format('{beside_key}/{DEFAULT_OUTPUT}', $.source.key, $.codec.suffix)"},
+            at="$.target",
         ),
         "DefaultOutputNamingBucket": pass_to(
             "Locate",
-            {"uri.$": f"States.Format('{beside_key}/{DEFAULT_OUTPUT_OF_OTHER}', $.source.key, $.source.bucket)"},
+            {
+                "uri.$": f"States.Format('{beside_key}/{DEFAULT_OUTPUT_OF_OTHER}', $.source.key, $.source.bucket, "
+                "$.codec.suffix)"
+            },
             at="$.target",
         ),
         "GivenOutput": pass_to("Locate", {"uri.$": "$.request.output"}, at="$.target"),
@@ -179,6 +185,23 @@ def accept(places: Places, limits: Limits, *, next_state: str) -> States:
         "InputNotFound": refused("InputNotFound", "the input does not exist or may not be read"),
         "AcceptFailed": failed("AcceptFailed"),
     }
+
+
+def _suffix(*, entry: str, next_state: str) -> States:
+    """Sets ``$.codec.suffix``, of a result that nobody named. A codec that is not known is for extract to refuse."""
+    usual, *others = dict.fromkeys(contract.DEFAULT_SUFFIXES.values())
+    names = {suffix: f"{entry}{suffix[1:].capitalize()}" for suffix in (usual, *others)}
+    asked = "$.request.settings.codec"
+    rules = [
+        {
+            "And": [{"Variable": asked, "IsPresent": True}, {"Variable": asked, "StringEquals": codec}],
+            "Next": names[suffix],
+        }
+        for codec, suffix in contract.DEFAULT_SUFFIXES.items()
+        if suffix != usual
+    ]
+    settings = {name: pass_to(next_state, {"suffix": suffix}, at="$.codec") for suffix, name in names.items()}
+    return {entry: choice(*rules, otherwise=names[usual]), **settings}
 
 
 def _job_state(spot_attempts: int, next_state: str) -> State:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from localcloud.cloud import LocalCloud
-from sr_core.contract import Stage
+from sr_core.contract import REQUEST_KEY, Stage
+from sr_core.types import Request
 from tests.reference import VIDEO, needs_media
 
 from .conftest import sr_run
@@ -90,6 +91,16 @@ def test_what_nobody_would_read_is_refused_before_any_job(cloud: LocalCloud, mor
     assert execution.describe()["error"] == "InputNotUnderstood"
     assert "input, output, settings, critical, overwrite and no other" in execution.describe()["cause"]
     assert list(execution.submissions()) == []
+
+
+@pytest.mark.parametrize(("codec", "name"), [("prores", "upscaled.mov"), ("ffv1", "upscaled.mkv")])
+def test_a_codec_that_mp4_does_not_hold_needs_no_output(runs: Runs, codec: str, name: str) -> None:
+    # Given a job that need not run
+    run = runs.finish("exit=64:extract", settings={"codec": codec})
+
+    # Then what it is told to write is what this codec goes into
+    request = Request.from_json(run.cloud.read(f"{run.job}/{REQUEST_KEY}"))
+    assert request.output == f"{run.source.replace(run.cloud.bucket('Input'), run.cloud.bucket('Output'))}/{name}"
 
 
 def test_what_is_not_there_is_refused_before_any_job(cloud: LocalCloud) -> None:

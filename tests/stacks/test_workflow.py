@@ -1,9 +1,13 @@
 """The state machines: what follows what in a video's, and what holds for all of them."""
 
+from typing import get_args
+
 import pytest
 from statelint.linter import Linter
 
 from sr_core.contract import CloudTier
+from sr_core.delivery import container_for, default_output
+from sr_core.types import Codec
 
 from .reading import Assembly, Json, follow, states
 
@@ -208,15 +212,28 @@ def test_outputs_lie_in_configured_buckets_only(video: Json, address: str, accep
 def test_no_two_sources_share_a_default_output(assemblies: dict[str, Assembly]) -> None:
     # Given a deployment that reads another bucket, too
     video = dict(states(assemblies["isolated"].definition("UpscaleVideo")))
-    assert follow(video["HasOutput"], {"request": {"output": ""}}) == "IsOwnInput"
+    assert follow(video["HasOutput"], {"request": {"output": ""}}) == "Suffix"
 
     def form(bucket: str) -> str:
         state = video[follow(video["IsOwnInput"], {"source": {"bucket": bucket, "key": "tape1.mov"}})]
         return str(state["Parameters"]["uri.$"])
 
     # Then the name of a result tells another bucket than its own, and all before it is the source's key
-    assert form("Input") == "States.Format('s3://Output/{}/upscaled.mp4', $.source.key)"
-    assert form("example-archive") == "States.Format('s3://Output/{}/upscaled.{}.mp4', $.source.key, $.source.bucket)"
+    own, other = "$.source.key, $.codec.suffix", "$.source.key, $.source.bucket, $.codec.suffix"
+    assert form("Input") == f"States.Format('s3://Output/{{}}/upscaled{{}}', {own})"
+    assert form("example-archive") == f"States.Format('s3://Output/{{}}/upscaled.{{}}{{}}', {other})"
+
+
+@pytest.mark.parametrize(
+    ("settings", "codec"),
+    [({"codec": codec}, codec) for codec in get_args(Codec)] + [({}, "h264"), ({"codec": "unheard-of"}, "h264")],
+)
+def test_a_default_output_is_one_that_its_codec_goes_into(video: Json, settings: Json, codec: Codec) -> None:
+    state = video[follow(video["Suffix"], {"request": {"settings": settings}})]
+    suffix = state["Parameters"]["suffix"]
+    assert state["Next"] == "IsOwnInput"
+    assert default_output("film.unknown", codec) == f"film-upscaled{suffix}"
+    assert container_for(f"upscaled{suffix}", codec)
 
 
 def test_whether_an_output_is_replaced_is_said_by_the_execution_and_does_not_make_another_job(video: Json) -> None:
