@@ -14,11 +14,15 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from sr_core.media_limits import Limits
 from stacks import instances
-from stacks.config_parts import Budget, Network, Part, Pool, Pools, Realtime, Retention, Weights, bills_in_dollars
+from stacks.config_parts import Budget, Network, Part, Pool, Pools, Realtime, Retention, Weights
 from stacks.instances import Architecture
 
 BucketName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 PoolName = Literal["cpu", "cpu_memory", "standard", "premium", "memory"]
+
+
+OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-iso")
+"""Start of the names of regions whose ARNs do not begin with ``arn:aws:``, as those of the state machines do."""
 
 
 class ConfigError(Exception):
@@ -81,6 +85,16 @@ class DeployConfig(Part):
     tags: dict[str, str] = Field(default_factory=dict)
     """Cost-allocation tags for everything, besides ``application``."""
 
+    @field_validator("region")
+    @classmethod
+    def _region_is_in_the_partition_aws(cls, value: str) -> str:
+        if value.startswith(OTHER_PARTITIONS):
+            raise ValueError(
+                f"{value} is in a partition of AWS (China, GovCloud …) for which this was neither made nor tried; "
+                "choose another region"
+            )
+        return value
+
     @property
     def cost_tags(self) -> dict[str, str]:
         """Every tag that everything bears. ``application`` is the one that a budget counts by."""
@@ -95,14 +109,6 @@ class DeployConfig(Part):
             raise ValueError(f"zone {strangers[0]} is not in region {self.region}; list that region's zones")
         if self.network.kind == "existing" and len(self.network.subnet_ids) != len(self.zones):
             raise ValueError("an existing network needs one subnet for each entry of zones, in their order")
-        return self
-
-    @model_validator(mode="after")
-    def _budget_is_in_dollars(self) -> Self:
-        if self.budget is not None and not bills_in_dollars(self.region):
-            raise ValueError(
-                f"budget: AWS bills no dollars in {self.region}; leave it out and make one where that bill is paid"
-            )
         return self
 
     @field_validator("tags")

@@ -153,8 +153,3 @@ class Realtime(Part):
 
 _SERVER_MEMORY_MIB = 8 * 1024
 """torch, a picture of 4K in fp32 at twice the size, and one that is read or written beside it."""
-
-
-def bills_in_dollars(region: str) -> bool:
-    """Whether what runs there is on a bill that its account itself gets, in dollars: not in China nor in GovCloud."""
-    return not region.startswith(("cn-", "us-gov-"))

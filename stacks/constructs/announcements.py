@@ -18,8 +18,7 @@ LOOK = (
     "States.Format('https://console.aws.amazon.com/states/home?region={}#/v2/executions/details/{}', "
     "States.ArrayGetItem(States.StringSplit($$.Execution.Id, ':'), 3), $$.Execution.Id)"
 )
-"""Address of the execution in the console, whose region is the fourth part of its ARN. (In China the console is at
-console.amazonaws.cn.)"""
+"""Address of the execution in the console, whose region is the fourth part of its ARN."""
 
 
 def announce_failure(topic: str, *, event: str = EVENT_FAILED) -> States:

@@ -3,18 +3,9 @@
 from urllib.parse import quote
 
 
-def host(region: str) -> str:
-    """Where the console of a region's partition is."""
-    if region.startswith("cn-"):
-        return "console.amazonaws.cn"
-    if region.startswith("us-gov-"):
-        return "console.amazonaws-us-gov.com"
-    return f"{region}.console.aws.amazon.com"
-
-
 def page(region: str, service: str, path: str) -> str:
     """A page of a service."""
-    return f"https://{host(region)}/{service}/home?region={region}#{path}"
+    return f"https://{region}.console.aws.amazon.com/{service}/home?region={region}#{path}"
 
 
 def dashboard(region: str, name: str) -> str:

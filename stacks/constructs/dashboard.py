@@ -11,7 +11,6 @@ import aws_cdk.aws_cloudwatch as cloudwatch
 from aws_cdk import Duration
 from constructs import Construct
 
-from stacks.config_parts import bills_in_dollars
 from stacks.constructs import console, job_events
 from stacks.constructs.alarms import executions, undelivered
 
@@ -91,7 +90,7 @@ class Dashboard(Construct):
                     self._query("Last errors in the jobs' logs", [subjects.job_log], LAST_ERRORS),
                     self._query("Executions that failed", subjects.workflow_logs, FAILED_EXECUTIONS),
                 ],
-                [self._undelivered(), self._stored(), *self._money()],
+                [self._undelivered(), self._stored(), self._money()],
             ],
         )
 
@@ -103,7 +102,7 @@ class Dashboard(Construct):
         text = (
             f"**{about.application}** in {about.region} — {machines} · [queues]({console.job_queues(about.region)}) · "
             f"[jobs' logs]({console.log_group(about.region, about.job_log)}) · "
-            f"[cost](https://{console.host(about.region)}/costmanagement/home#/cost-explorer)\n\n"
+            f"[cost](https://{about.region}.console.aws.amazon.com/costmanagement/home#/cost-explorer)\n\n"
             "What a mail means and what to do: docs/deploy.md, *At night*. A video that failed or was stopped goes on "
             "where it stopped when the same execution is started again. **Stop everything now**:\n"
             f"`aws stepfunctions start-execution --state-machine-arn {about.stop_workflow_arn}`"
@@ -193,10 +192,8 @@ class Dashboard(Construct):
             ],
         )
 
-    def _money(self) -> list[cloudwatch.IWidget]:
+    def _money(self) -> cloudwatch.IWidget:
         """AWS keeps this metric in one region, for the whole account, and only where billing alerts are turned on."""
-        if not bills_in_dollars(self._about.region):
-            return []
         charges = cloudwatch.Metric(
             namespace="AWS/Billing",
             metric_name="EstimatedCharges",
@@ -206,7 +203,7 @@ class Dashboard(Construct):
             region=BILLING_REGION,
         )
         title = "USD this month, whole account (needs billing alerts)"
-        return [cloudwatch.GraphWidget(title=title, left=[charges], region=BILLING_REGION, width=THIRD)]
+        return cloudwatch.GraphWidget(title=title, left=[charges], region=BILLING_REGION, width=THIRD)
 
     def _graph(
         self, title: str, metrics: Sequence[cloudwatch.IMetric], *, width: int = THIRD

@@ -72,9 +72,9 @@ WRONG = {
         {"budget": {"monthly_usd": 500, "spent_percent": 100}},
         "budget.spent_percent: input should be less than or equal to 99, not 100",
     ),
-    "dollars where AWS takes none": (
-        {"region": "cn-north-1", "zones": ["cn-north-1a"], "budget": {"monthly_usd": 500}},
-        "budget: AWS bills no dollars in cn-north-1; leave it out",
+    "a region in China": (
+        {"region": "cn-north-1", "zones": ["cn-north-1a"]},
+        "region: cn-north-1 is in a partition of AWS (China, GovCloud …) for which this was neither made nor tried",
     ),
     "a still's machine by EC2's name": (
         {"realtime": {"instance_type": "g4dn.xlarge"}},
@@ -87,6 +87,7 @@ WRONG = {
         {"realtime": {"min_instances": 2}},
         "max_instances is 1, less than min_instances, 2",
     ),
+    "a region of GovCloud": ({"region": "us-gov-west-1", "zones": ["us-gov-west-1a"]}, "choose another region"),
     "a tag that a budget counts by": ({"tags": {"application": "mine"}}, "tags: application is the config's name"),
     "a list instead of a config": (["name"], "context: "),
     "two weights of one name": (

@@ -244,10 +244,3 @@ def test_who_tells_the_topic_is_let_in_for_this_account_alone(everything: Assemb
     (key,) = everything.of("KMS::Key")
     (use,) = [found for found in key.properties["KeyPolicy"]["Statement"] if found["Principal"] == {"Service": service}]
     assert {"kms:Decrypt", "kms:GenerateDataKey*"} <= set(use["Action"])
-
-
-def test_dollars_are_shown_only_where_aws_counts_in_them(synthesize: Synthesize) -> None:
-    china = synthesize({"region": "cn-north-1", "zones": ["cn-north-1a"], "dashboard": True})
-    assert "AWS/Billing" not in {namespace for namespace, *_ in metrics(widgets(china))}
-    (text,) = [widget["properties"]["markdown"] for widget in widgets(china) if widget["type"] == "text"]
-    assert "https://console.amazonaws.cn/" in text
