@@ -31,7 +31,7 @@ class Access:
     source: bool = False
     """Whether the input buckets may be read."""
     weights: bool = False
-    """Whether the models bucket may be read."""
+    """Whether the models bucket may be read. What extract finds there it puts into the job folder, for upscale."""
     output: bool = False
     """Whether results may be published, and whose lies there be seen. To try it takes the same rights as to do it."""
 
@@ -86,7 +86,6 @@ ACCESS: dict[Stage, Access] = {
         writes=(contract.SEGMENTS_PREFIX, _receipts(Stage.UPSCALE)),
         deletes=(contract.SEGMENTS_PREFIX,),
         withdraws=(Stage.EXTRACT, Stage.UPSCALE),
-        weights=True,
     ),
     Stage.ENCODE: Access(
         reads=(*_RECORDS, contract.SEGMENTS_PREFIX, contract.DELIVERY_PREFIX),

@@ -29,7 +29,7 @@ TABLE = {
     ("Input", "films/one.mp4"):                         ("r",    ".",    ".",   "r",     "r",     "r",  ".",   "."),
     ("Input", "films/one.mp4.json"):                    ("r",    ".",    ".",   "r",     "r",     "r",  "r",   "."),
     ("Output", "films/one.mp4"):                        ("rw",   ".",    ".",   "rw",    ".",     ".",  ".",   "."),
-    ("Models", "net.safetensors"):                      ("r",    "r",    ".",   ".",     ".",     ".",  ".",   "."),
+    ("Models", "net.safetensors"):                      ("r",    ".",    ".",   ".",     ".",     ".",  ".",   "."),
     ("Logs", "access/input/1"):                         (".",    ".",    ".",   ".",     ".",     ".",  ".",   "."),
     ("another-bucket", "films/one.mp4"):                (".",    ".",    ".",   ".",     ".",     ".",  ".",   "."),
     ("Work", "batches/one/result.json"):                (".",    ".",    ".",   ".",     ".",     "rw", ".",   "."),
