@@ -10,6 +10,7 @@ broken connections, a machine that ends just before or just after a write.
 import base64
 import hashlib
 import io
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -67,7 +68,11 @@ class Edge:
         if status.startswith("404") and request.key and not _may_list(attempt, request):
             return _denied(start_response, request)
         if fault is not None and fault.kind == Kind.S3_CUT:
-            return _cut(start_response, status, headers, content)
+            if not content or environ["REQUEST_METHOD"] == "HEAD":
+                # Before anything is answered, the server would leave it open, and the job wait until it is tired.
+                environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+                raise ConnectionBroken
+            return _half(start_response, status, headers, content)
         start_response(status, headers)
         return [content]
 
@@ -105,10 +110,8 @@ def _error(start_response: "StartResponse", status: str, code: str, message: str
     return [content]
 
 
-def _cut(start_response: "StartResponse", status: str, headers: Headers, content: bytes) -> Iterable[bytes]:
-    """Half of what was to be read, or no answer to what was written."""
-    if not content:
-        raise ConnectionBroken
+def _half(start_response: "StartResponse", status: str, headers: Headers, content: bytes) -> Iterable[bytes]:
+    """Half of what was to be read."""
 
     def half() -> Iterator[bytes]:
         yield content[: len(content) // 2]
