@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.live import Live
 
 from localcloud.assembly import CloudAssembly, SynthesisError, synthesize
+from localcloud.attempt import EXITED, SIGKILLED, Outcome
 from localcloud.cloud import LOCAL_SETTINGS, LocalCloud
 from localcloud.execution import Execution
 from localcloud.faults import Fault, FaultError, Kind
@@ -97,7 +98,11 @@ def _run(cloud: LocalCloud, options: argparse.Namespace, faults: list[Fault], co
         execution = _watched(cloud, _submitted(cloud, options), console)
     if execution.status != "SUCCEEDED":
         _tell_failure(execution, console)
-        return ExitCode.INTERRUPTED if execution.status == "ABORTED" else ExitCode.INTERNAL
+        return (
+            ExitCode.INTERRUPTED
+            if execution.status == "ABORTED"
+            else exit_code([attempt.outcome for attempt in cloud.attempts])
+        )
     size_bytes = _deliver(cloud.read(execution.output()["output"]), options)
     attempts = f"{len(cloud.jobs())} jobs, {len(cloud.attempts)} attempts, {len(cloud.plan.befallen)} faults"
     _say(console, f"{options.output}: {size_bytes / 1e6:.1f} MB; {attempts}")
@@ -120,6 +125,17 @@ def _submitted(cloud: LocalCloud, options: argparse.Namespace) -> Execution:
     arn = submit(found, asked, deployment, executions, accelerate=False, sent=lambda _done, _total: None).execution
     assert arn is not None, "nothing was there before"
     return Execution(cloud.client("stepfunctions"), arn)
+
+
+def exit_code(outcomes: Sequence[Outcome | None]) -> ExitCode:
+    """What the last attempt of a failed execution that ended by itself ended with.
+
+    Killed for its memory, it had too little. What no attempt ended with is a defect.
+    """
+    ended = [outcome for outcome in outcomes if outcome is not None and outcome.status_reason == EXITED]
+    codes = [outcome.exit_code for outcome in ended if outcome.exit_code]
+    code = ExitCode.HOST_CAPACITY if codes[-1:] == [SIGKILLED] else codes[-1] if codes else ExitCode.INTERNAL
+    return ExitCode(code) if code in set(ExitCode) else ExitCode.INTERNAL
 
 
 def _used(report: dict[str, Any]) -> str:

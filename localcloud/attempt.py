@@ -21,6 +21,8 @@ from localcloud.s3_request import S3Request
 EXITED = "Essential container in task exited"
 TIMED_OUT = "Job attempt duration exceeded timeout"
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+SIGKILLED = 137
+"""Exit code of a container that was killed."""
 TERM_GRACE_SECONDS = 30.0
 """From SIGTERM to SIGKILL (ECS's stop timeout, which Batch does not let one change)."""
 _WATCH_SECONDS = 0.1

@@ -8,8 +8,9 @@ from pathlib import Path
 import av
 import pytest
 
-from localcloud.__main__ import main
+from localcloud.__main__ import exit_code, main
 from localcloud.assembly import ROOT, CloudAssembly, SynthesisError, synthesize
+from localcloud.attempt import EXITED, Outcome
 from sr_core.contract import ExitCode
 
 
@@ -50,6 +51,25 @@ def test_the_demo_shows_what_happens_and_writes_the_output(
 def video_packets(media: Path | BytesIO) -> list[bytes]:
     with av.open(media, "r") as container:
         return [bytes(packet) for packet in container.demux(container.streams.video[0]) if packet.size]
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [
+        ((0, 64), ExitCode.INPUT),
+        ((75, 74, 65, 0), ExitCode.INTEGRITY),
+        ((0, 137), ExitCode.HOST_CAPACITY),
+        ((0, 1), ExitCode.INTERNAL),
+        ((0, 143), ExitCode.INTERNAL),
+        ((), ExitCode.INTERNAL),
+    ],
+)
+def test_a_failure_ends_with_the_code_of_the_job_that_failed(codes: tuple[int, ...], expected: ExitCode) -> None:
+    # Given attempts that ended so, then those that the end of the execution took with it
+    ended = [Outcome(exit_code=code, reason=None, status_reason=EXITED) for code in codes]
+    taken = Outcome(exit_code=75, reason=None, status_reason="Terminated by the execution that started it")
+
+    assert exit_code([*ended, taken, None]) == expected
 
 
 @pytest.mark.parametrize("output", ["in.mp4", "./in.mp4", "other.mp4"])
