@@ -124,6 +124,7 @@ class LocalJob(moto_batch.Job):
 
     def begin(self, attempt: Attempt) -> None:
         """Told by the site of an attempt before its process starts."""
+        self.log_stream_name = attempt.log.stem
         with self._terminating:
             self.ran.append(attempt)
             is_late = self.stop

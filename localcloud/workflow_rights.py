@@ -35,6 +35,7 @@ NEEDS: dict[tuple[str, str], Callable[[Parameters], Iterable[Need]]] = {
     ("stepfunctions", "start_execution"): lambda given: [("states:StartExecution", given["stateMachineArn"], {})],
     ("stepfunctions", "list_executions"): lambda given: [("states:ListExecutions", given["stateMachineArn"], {})],
     ("stepfunctions", "stop_execution"): lambda given: [("states:StopExecution", given["executionArn"], {})],
+    ("batch", "describe_jobs"): lambda _: [("batch:DescribeJobs", "*", {})],
     ("batch", "list_jobs"): lambda _: [("batch:ListJobs", "*", {})],
     ("batch", "terminate_job"): lambda given: [
         ("batch:TerminateJob", f"arn:aws:batch:us-east-1:123456789012:job/{given['jobId']}", {})

@@ -6,6 +6,8 @@
     segments/00012-<sha16>.mkv         upscaled segments (delivery codec or mezzanine)
     delivery/00012-<sha16>.mkv         segments that encode transcoded from a mezzanine
     receipts/<stage>/00012.json        what is done
+    errors/<stage>/7.json              what a stage said when it last ended in an error; by chunk, or 0
+    failures/00007.json                chunks that an execution in the cloud gave up
     set-aside/<stage>/00012-<sha16>.json   receipts that did not hold
 
 Data keys carry the start of their content's digest: two writers with different content never meet under one key.
@@ -46,6 +48,11 @@ def receipt_index(key: str) -> int | None:
 
 def set_aside_key(stage: Stage, index: int, *, digest: str) -> str:
     return f"{contract.SET_ASIDE_PREFIX}{stage}/{index:05d}-{digest[:16]}.json"
+
+
+def error_key(stage: Stage, chunk: int | None) -> str:
+    """`chunk` is None for the stages of the whole job. Without leading zeros: the state machine knows none."""
+    return f"{contract.ERRORS_PREFIX}{stage}/{chunk or 0}.json"
 
 
 def model_key(sha256: str) -> str:

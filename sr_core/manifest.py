@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from sr_core import layout
 from sr_core.contract import (
     CHUNKS_KEY,
+    ERRORS_PREFIX,
     FAILURES_PREFIX,
     PLAN_KEY,
     REPORT_KEY,
@@ -29,6 +30,7 @@ from sr_core.errors import DamagedData, InputError, IntegrityError
 from sr_core.storage import ObjectNotFound, Store, is_published
 from sr_core.storage.keys import is_key
 from sr_core.timestamps import FrameTable
+from sr_core.told import StageError
 from sr_core.types import Failure, Plan, Receipt, Report, Request
 
 _READS_AT_ONCE = 8
@@ -161,6 +163,25 @@ class Manifest:
             with suppress(ObjectNotFound, ValidationError):  # another execution has begun; or it is not one of ours
                 found.append(Failure.from_json(self.store.get_bytes(info.key)))
         return found
+
+    def errors(self) -> list[StageError]:
+        """What stages said that ended in an error and have not been started again, in order."""
+        found = []
+        for info in self.store.list(ERRORS_PREFIX):
+            with suppress(ObjectNotFound, ValidationError):  # it has just been started again; or it is not one of ours
+                found.append(StageError.from_json(self.store.get_bytes(info.key)))
+        return sorted(found, key=lambda each: ([*Stage].index(each.stage), each.chunk or 0))
+
+    def leave_error(self, error: StageError) -> None:
+        """Writes down what a stage has to say, in place of what it said before; nothing where no job's folder is."""
+        if self.store.stat(REQUEST_KEY) is not None:
+            self.store.put_bytes(layout.error_key(error.stage, error.chunk), error.to_json())
+
+    def forget_error(self, stage: Stage, chunk: int | None) -> None:
+        """Removes what a stage said when it was last tried."""
+        key = layout.error_key(stage, chunk)
+        if self.store.stat(key) is not None:
+            self.store.delete(key)
 
     def _contents(self, stage: Stage, indices: Iterable[int]) -> Iterator[tuple[int, bytes]]:
         """Those of the receipts that there are, with their index."""

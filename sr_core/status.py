@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from sr_core.contract import ROUTE_KEY, SEGMENT_CODEC_MEZZANINE, SET_ASIDE_PREFIX, Stage
 from sr_core.manifest import Manifest
+from sr_core.told import StageError
 from sr_core.types import Failure, Model, Plan, Report, Request
 
 _RECENT_RECEIPTS = 20
@@ -54,6 +55,8 @@ class JobStatus(Model):
     """Those that leave receipts, in order; none before there is a plan."""
     failures: tuple[Failure, ...]
     """Chunks that the last execution in the cloud gave up."""
+    errors: tuple[StageError, ...]
+    """What stages said that ended in an error, and have not been started again."""
     set_aside: int
     """Receipts that did not hold, and whose work was done again."""
     report: Report | None
@@ -72,6 +75,7 @@ def job_status(manifest: Manifest) -> JobStatus:
         plan=plan,
         stages=stages,
         failures=tuple(manifest.failures()),
+        errors=tuple(manifest.errors()),
         set_aside=sum(1 for _ in manifest.store.list(SET_ASIDE_PREFIX)),
         report=report,
     )

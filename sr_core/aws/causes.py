@@ -13,7 +13,7 @@ from sr_core.errors import (
     TransientError,
 )
 
-_SHORT = 200
+_SHORT = 500
 """Characters that are shown."""
 
 

@@ -7,13 +7,14 @@ from contextlib import suppress
 from time import sleep
 
 from sr_core.aws.executions import Execution, Executions
-from sr_core.cli.output import message_of, note, progress_display
+from sr_core.cli.output import note, progress_display
 from sr_core.contract import PROGRAM, REQUEST_KEY
 from sr_core.errors import InputError, SrError, TransientError
 from sr_core.manifest import Manifest
 from sr_core.progress import Progress
 from sr_core.status import JobStatus, job_status
 from sr_core.storage import open_store
+from sr_core.told import ToldError
 
 LOOK_SECONDS = 10.0
 """Between two looks."""
@@ -51,7 +52,7 @@ def job_if_seen(executions: Executions, execution: Execution) -> JobStatus | Non
     try:
         return job_of(executions, execution)
     except SrError as error:
-        note(f"{PROGRAM}: how far its job is cannot be seen: {message_of(error)}")
+        note(f"{PROGRAM}: how far its job is cannot be seen: {ToldError.of(error).message}")
         return None
 
 
@@ -68,7 +69,7 @@ def _looked_at(executions: Executions, arn: str) -> Execution | None:
     try:
         return seen(executions, arn)
     except TransientError as error:
-        note(f"{PROGRAM}: {message_of(error)}; still watching")
+        note(f"{PROGRAM}: {ToldError.of(error).message}; still watching")
         return None
 
 

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, suppress
 from functools import partial
 
 from sr_core.cli.imports import import_uncollected
-from sr_core.cli.output import OutputClosedError, answer_of, message_of, note, show_json, standard_output
+from sr_core.cli.output import OutputClosedError, note, show_json, standard_output
 from sr_core.cli.parser import parse
 from sr_core.cli.signals import interruptible, stopping_at_once
 from sr_core.contract import PROGRAM, ExitCode
@@ -20,6 +20,7 @@ from sr_core.errors import HostCapacity, InputError, Interrupted, SrError
 from sr_core.heap import use_one_heap
 from sr_core.interruption import Interruption
 from sr_core.onednn import keep_kernels
+from sr_core.told import ToldError
 from sr_core.video import nursery
 
 _OF_INFERENCE = ("torch", "safetensors")
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 — the last line of defence
         meant = _meaning(error, options)
         _tell(meant, as_json=options.json)
+        if "stage" in options:
+            _leave(meant, options)
         return meant.exit_code
     return ExitCode.OK if told is None else told.exit_code
 
@@ -82,7 +85,15 @@ def _meaning(error: BaseException, options: argparse.Namespace) -> SrError:
 
 
 def _tell(error: SrError, *, as_json: bool) -> None:
+    told = ToldError.of(error)
     if as_json:
         with suppress(OutputClosedError, SrError):  # the exit code and the line below still tell
-            show_json({"error": answer_of(error)}, indent=None)
-    note(f"{PROGRAM}: {message_of(error)}")
+            show_json({"error": told.model_dump()}, indent=None)
+    note(f"{PROGRAM}: {told.message}")
+
+
+def _leave(error: SrError, options: argparse.Namespace) -> None:
+    """Never in the way of the error itself. Of an interruption nothing is left: its time is for ending."""
+    if error.exit_code != ExitCode.INTERRUPTED:
+        with suppress(Exception, KeyboardInterrupt):
+            import_uncollected("sr_core.cli.stage").leave_error(options, ToldError.of(error))

@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from sr_core.errors import SrError
 from sr_core.storage.disk import disk_errors
 
 _LINE_SECONDS = 30.0
@@ -63,21 +62,6 @@ def show(text: str) -> None:
     """Raises as `standard_output`."""
     with standard_output():
         print(_harmless(text))  # noqa: T201 — this is the program's output
-
-
-def answer_of(error: SrError) -> dict[str, Any]:
-    """An error as machines read it (docs/json.md)."""
-    return {
-        "kind": type(error).__name__,
-        "message": message_of(error),
-        "exit_code": int(error.exit_code),
-        "retry_helps": error.retry_helps,
-    }
-
-
-def message_of(error: SrError) -> str:
-    """What an error says, in a line."""
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def note(text: str) -> None:

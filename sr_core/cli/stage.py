@@ -1,29 +1,51 @@
-"""`sr extract|upscale|encode|assemble --job URI`: one stage, on any store. This is what AWS Batch runs."""
+"""`sr extract|upscale|encode|assemble --job URI`: one stage, on any store. This is what AWS Batch runs.
+
+A stage that ends in an error leaves its words in the job's folder: of a job of AWS Batch, nothing but the exit code
+comes through to whoever waits for it.
+"""
 
 import argparse
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from sr_core.cli.cost import cost_line
 from sr_core.cli.imports import import_uncollected
 from sr_core.cli.output import note, progress_display, show, show_json
 from sr_core.cli.scratch import scratch_folder
-from sr_core.contract import Stage
+from sr_core.contract import ENV_BATCH_JOB_ID, Stage
+from sr_core.errors import InputError
 from sr_core.interruption import Interruption
 from sr_core.manifest import Manifest
 from sr_core.progress import Progress
 from sr_core.storage import open_store
+from sr_core.told import LONGEST_MESSAGE, StageError, ToldError
 from sr_core.types import Receipt
 
 
 def run(options: argparse.Namespace) -> None:
     import_uncollected(f"sr_core.stages.{options.stage}")
     manifest = Manifest(open_store(options.job))
+    with suppress(InputError):  # without the right to do so, an old reason may stay; the work is done all the same
+        manifest.forget_error(options.stage, _chunk(options))
     with progress_display() as progress, scratch_folder() as scratch:
         answer, text = _run_stage(options, manifest, scratch, progress, options.interruption)
     if options.json:
         show_json(answer)
     else:
         show(text)
+
+
+def leave_error(options: argparse.Namespace, error: ToldError) -> None:
+    """Puts what was printed into the job's folder, for the state machine's mail and for `sr status`."""
+    words = error.model_copy(update={"message": error.message[:LONGEST_MESSAGE]})
+    job_id = os.environ.get(ENV_BATCH_JOB_ID, "")
+    left = StageError(stage=options.stage, chunk=_chunk(options), error=words, job_id=job_id)
+    Manifest(open_store(options.job)).leave_error(left)
+
+
+def _chunk(options: argparse.Namespace) -> int | None:
+    return options.chunk if "chunk" in options else None
 
 
 def _run_stage(

@@ -84,6 +84,7 @@ def _lines(status: JobStatus, now: datetime) -> Iterator[str]:
         yield f"  {stage.stage:<9} {_progress(stage, now)}"
     for failure in status.failures:
         yield f"  given up  chunk {failure.chunk}: {failure.error}: {in_short(failure.cause)}"
+    yield from _errors(status)
     if status.set_aside:
         yield f"  set aside {status.set_aside} receipts that did not hold; their work was done again"
     match status.state:
@@ -95,6 +96,15 @@ def _lines(status: JobStatus, now: datetime) -> Iterator[str]:
             yield from (f"  warning   {warning}" for warning in report.warnings)
         case state:
             yield f"  now       {state}"
+
+
+def _errors(status: JobStatus) -> Iterator[str]:
+    """What stages said, but for what is told of the chunks that were given up."""
+    told = {failure.chunk for failure in status.failures}
+    for left in status.errors:
+        if left.chunk is None or left.chunk not in told:
+            chunk = "" if left.chunk is None else f" of chunk {left.chunk}"
+            yield f"  error     {left.stage}{chunk}: {left.error.message}"
 
 
 def _progress(stage: StageStatus, now: datetime) -> str:

@@ -14,7 +14,7 @@ from sr_core.aws.deployment import Deployment, find_deployment
 from sr_core.aws.executions import SUCCEEDED, Execution, Executions
 from sr_core.cli.cost import amount, cost_line
 from sr_core.cli.follow import follow, job_if_seen
-from sr_core.cli.output import answer_of, bytes_display, message_of, note, printable, show, show_json
+from sr_core.cli.output import bytes_display, note, printable, show, show_json
 from sr_core.cli.scratch import scratch_folder
 from sr_core.cli.settings import settings_from
 from sr_core.contract import PROGRAM
@@ -23,6 +23,7 @@ from sr_core.estimate import NOT_COUNTED
 from sr_core.model_files import find_deployed
 from sr_core.storage import open_store
 from sr_core.submission import Asked, Outcome, Prepared, Submission, prepare, submit
+from sr_core.told import ToldError
 from sr_core.types import Report
 
 
@@ -103,7 +104,7 @@ def _submitted(
         stopped = Interrupted(
             f"stopped when {done} of {len(entries)} were submitted, which go on; the same command submits the rest"
         )
-        note(f"{PROGRAM}: {message_of(stopped)}")
+        note(f"{PROGRAM}: {ToldError.of(stopped).message}")
         return stopped
     return None
 
@@ -115,7 +116,7 @@ def _each(entries: Iterable[_Entry], act: Callable[[_Entry], None]) -> None:
             act(entry)
         except SrError as error:
             entry.error = error
-            note(f"{PROGRAM}: {message_of(error)}")
+            note(f"{PROGRAM}: {ToldError.of(error).message}")
 
 
 def _check(budget: float, prepared: list[Prepared]) -> None:
@@ -172,7 +173,7 @@ def _watched(entries: list[_Entry], executions: Executions, options: argparse.Na
         _each((each for each in entries if each.submission and each.submission.outcome != Outcome.DONE), watch)
     except KeyboardInterrupt:
         stopped = Interrupted("stopped watching; the work goes on, and `sr status` says how far it is")
-        note(f"{PROGRAM}: {message_of(stopped)}")
+        note(f"{PROGRAM}: {ToldError.of(stopped).message}")
         return stopped
     return None
 
@@ -200,7 +201,7 @@ def _answer(entry: _Entry) -> dict[str, Any]:
         "former": None if former is None else {"status": former.status, "error": former.error, "cause": former.cause},
         "status": None if entry.execution is None else entry.execution.status,
         "report": None if entry.report is None else entry.report.model_dump(mode="json"),
-        "error": None if entry.error is None else answer_of(entry.error),
+        "error": None if entry.error is None else ToldError.of(entry.error).model_dump(),
     }
 
 

@@ -1,6 +1,8 @@
 """Extract: look at the source once, decide everything, and cut it into chunks that decode to the promised frames."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sr_core.contract import Stage
@@ -51,7 +53,8 @@ def extract(
         manifest.write_route(plan)
         return plan
     source = fetch_source(request.input, scratch, version=request.input_version)
-    info = plan.video if plan is not None else probe_source(source, while_waiting=interruption.check)
+    with _named_by_address(request.input, source):
+        info = plan.video if plan is not None else probe_source(source, while_waiting=interruption.check)
 
     def on_frame(count: int) -> None:
         progress(Stage.EXTRACT, count, max(count, info.frame_count))
@@ -69,6 +72,16 @@ def extract(
     _cut_missing(manifest, plan, found, source, scratch, interruption, started=started)
     manifest.write_route(plan)
     return plan
+
+
+@contextmanager
+def _named_by_address(uri: str, path: Path) -> Iterator[None]:
+    """What is wrong with the source is said of its address: this machine's copy is gone by the time it is read."""
+    try:
+        yield
+    except InputError as error:
+        error.args = (str(error).replace(str(path), uri),)
+        raise
 
 
 def _is_done(manifest: Manifest, plan: Plan) -> bool:

@@ -25,6 +25,8 @@ class Access:
     deletes: tuple[str, ...] = ()
     withdraws: tuple[Stage, ...] = ()
     """Stages whose receipts it reads; one that does not hold, its reader sets aside, so that the next run redoes it."""
+    speaks: Stage | None = None
+    """The stage whose last words it leaves, and removes when it is started again."""
     lists: tuple[str, ...] | None = None
     """Parts of job folders that may be listed; None: all of the work bucket. Who may not list is told 403 of a missing
     object, and a condition on the prefix is no right to list then; a worker must see that a receipt is missing."""
@@ -37,15 +39,18 @@ class Access:
 
     def read_paths(self) -> tuple[str, ...]:
         """Everything readable in a job folder."""
-        return (*self.reads, *(f"{contract.RECEIPTS_PREFIX}{stage}/" for stage in self.withdraws))
+        return (*self.reads, *self._words(), *(f"{contract.RECEIPTS_PREFIX}{stage}/" for stage in self.withdraws))
 
     def write_paths(self) -> tuple[str, ...]:
         """Everything writable in a job folder."""
-        return (*self.writes, *(f"{contract.SET_ASIDE_PREFIX}{stage}/" for stage in self.withdraws))
+        return (*self.writes, *self._words(), *(f"{contract.SET_ASIDE_PREFIX}{stage}/" for stage in self.withdraws))
 
     def delete_paths(self) -> tuple[str, ...]:
         """Everything that may be removed from a job folder."""
-        return (*self.deletes, *(f"{contract.RECEIPTS_PREFIX}{stage}/" for stage in self.withdraws))
+        return (*self.deletes, *self._words(), *(f"{contract.RECEIPTS_PREFIX}{stage}/" for stage in self.withdraws))
+
+    def _words(self) -> tuple[str, ...]:
+        return () if self.speaks is None else (f"{contract.ERRORS_PREFIX}{self.speaks}/",)
 
 
 _RECORDS = (contract.REQUEST_KEY, contract.PLAN_KEY, contract.TIMESTAMPS_KEY)
@@ -80,18 +85,21 @@ ACCESS: dict[Stage, Access] = {
         source=True,
         weights=True,
         output=True,
+        speaks=Stage.EXTRACT,
     ),
     Stage.UPSCALE: Access(
         reads=(*_RECORDS, contract.CHUNKS_PREFIX, contract.MODELS_PREFIX, contract.SEGMENTS_PREFIX),
         writes=(contract.SEGMENTS_PREFIX, _receipts(Stage.UPSCALE)),
         deletes=(contract.SEGMENTS_PREFIX,),
         withdraws=(Stage.EXTRACT, Stage.UPSCALE),
+        speaks=Stage.UPSCALE,
     ),
     Stage.ENCODE: Access(
         reads=(*_RECORDS, contract.SEGMENTS_PREFIX, contract.DELIVERY_PREFIX),
         writes=(contract.DELIVERY_PREFIX, _receipts(Stage.ENCODE)),
         deletes=(contract.DELIVERY_PREFIX,),
         withdraws=(Stage.UPSCALE, Stage.ENCODE),
+        speaks=Stage.ENCODE,
     ),
     Stage.ASSEMBLE: Access(
         reads=(*_RECORDS, contract.SEGMENTS_PREFIX, contract.DELIVERY_PREFIX, contract.REPORT_KEY),
@@ -99,18 +107,20 @@ ACCESS: dict[Stage, Access] = {
         withdraws=(Stage.EXTRACT, Stage.UPSCALE, Stage.ENCODE, Stage.ASSEMBLE),
         source=True,
         output=True,
+        speaks=Stage.ASSEMBLE,
     ),
 }
 """The jobs' rights. Data is removed only by its own stage, when another worker's receipt came first."""
 
 WORKFLOW_ACCESS = Access(
-    reads=(contract.ROUTE_KEY, contract.CHUNKS_KEY, contract.FAILURES_PREFIX),
+    reads=(contract.ROUTE_KEY, contract.CHUNKS_KEY, contract.FAILURES_PREFIX, contract.ERRORS_PREFIX),
     writes=(contract.REQUEST_KEY, contract.FAILURES_PREFIX),
     deletes=(contract.FAILURES_PREFIX,),
     lists=(contract.FAILURES_PREFIX,),
     source=True,
 )
-"""The rights of the state machine itself: it reads the source's version, writes the request, follows the route."""
+"""The rights of the state machine itself: it reads the source's version, writes the request, follows the route, and
+reads what stages had to say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What happens to one chunk: upscale on the plan's tier, encode if the plan says so, or a record of why not.
 
     Tier ─> Upscale… (SpotThenOnDemand per tier, one helping out another) ─> NeedsEncode ─> Encode… ─> ChunkDone
-                        any failure ─> RecordFailure (failures/NNNNN.json) ─> GiveUp
+                        any failure ─> what the job said (`own_words`) ─> RecordFailure (failures/NNNNN.json) ─> GiveUp
 
 The item processor of the Distributed Map in `video_workflow`. A failed child shows its parent a threshold error
 without its cause; the record is how the cause gets there. Input: ``{job, spot_attempts, tier, segment_codec, chunk}``.
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sr_core import contract
 from sr_core.contract import CloudTier, Stage
 from stacks.constructs.asl import FAILURE, State, States, choice, fail, named_failure, sdk_task
+from stacks.constructs.own_words import asked, own_words
 from stacks.constructs.spot_then_on_demand import Machine, SpotThenOnDemand
 
 INDEX_DIGITS = 5
@@ -111,8 +112,8 @@ class Jobs:
 
 def chunk_workflow(jobs: Jobs, *, work_bucket: str) -> State:
     """StartAt and States of the workflow of one chunk."""
-    tiers, upscale = jobs.on_gpu(on_success="NeedsEncode", on_failure="UpscaleFailed")
-    encode_entry, encode = jobs.on_cpu(Stage.ENCODE, on_success="ChunkDone", on_failure="EncodeFailed")
+    tiers, upscale = jobs.on_gpu(on_success="NeedsEncode", on_failure=asked(Stage.UPSCALE))
+    encode_entry, encode = jobs.on_cpu(Stage.ENCODE, on_success="ChunkDone", on_failure=asked(Stage.ENCODE))
     states: States = {
         "Tier": choice(
             *({"Variable": "$.tier", "StringEquals": tier, "Next": entry} for tier, entry in tiers.items()),
@@ -134,7 +135,9 @@ def chunk_workflow(jobs: Jobs, *, work_bucket: str) -> State:
             cause={"Cause.$": f"States.Format('{contract.ROUTE_KEY} asks for the unknown tier {{}}', $.tier)"},
             next_state="KeyDigits",
         ),
+        **own_words(Stage.UPSCALE, index="$.chunk", work_bucket=work_bucket, next_state="UpscaleFailed"),
         "UpscaleFailed": named_failure("UpscaleFailed", cause={"Cause.$": f"{FAILURE}.Cause"}, next_state="KeyDigits"),
+        **own_words(Stage.ENCODE, index="$.chunk", work_bucket=work_bucket, next_state="EncodeFailed"),
         "EncodeFailed": named_failure("EncodeFailed", cause={"Cause.$": f"{FAILURE}.Cause"}, next_state="KeyDigits"),
         **_padded_index("KeyDigits", next_state="RecordFailure"),
         "RecordFailure": sdk_task(

@@ -78,6 +78,8 @@ NEVER_RAN = ("Cannot*ContainerError", "DockerTimeoutError")
 """The machine's agent failed, not the job; another machine may do better."""
 RECLAIMED = ("Host EC2*terminated", *exit_codes(ExitCode.INTERRUPTED, TERMINATED))
 """143 moves on without another attempt: Batch's five rules are used up, and `7*`, which would free one, is 71, too."""
+SPOKE = exit_codes(*(code for code in ExitCode if code not in (ExitCode.OK, ExitCode.INTERRUPTED)))
+"""The program ended by itself and has left a word of why (`sr_core.told.StageError`)."""
 TRANSIENT = exit_codes(ExitCode.TRANSIENT)
 NO_CAPACITY = ("Canceled by JobStateTimeLimit*CAPACITY", "Canceled by JobStateTimeLimit*UNDETERMINED")
 """MISCONFIGURATION is left out: On-Demand machines of the same kind would not help."""

@@ -5,7 +5,8 @@
     Route (route.json)
     Chunks: Distributed Map over chunks.json, `chunk_workflow` each
     Assemble (SpotThenOnDemand, CPU, then CPU with more memory)
-    Announce (EventBridge, SNS)            any failure -> AnnounceFailure -> Failed, with its name and cause
+    Announce (EventBridge, SNS)            any failure -> AnnounceFailure -> Failed, with its name and cause: of a
+                                           stage, what it said itself (`own_words`)
 
 Pure: names in, Amazon States Language out. Input of an execution: ``{"input": "s3://…", "output": "s3://…",
 "settings": {…}, "critical": false, "overwrite": false}``; everything but ``input`` has a default.
@@ -26,6 +27,7 @@ from stacks.constructs.asl import (
     sdk_task,
 )
 from stacks.constructs.chunk_workflow import Jobs, chunk_workflow
+from stacks.constructs.own_words import asked, own_words
 
 
 def video_workflow(jobs: Jobs, places: Places, limits: Limits) -> State:
@@ -37,7 +39,8 @@ def video_workflow(jobs: Jobs, places: Places, limits: Limits) -> State:
             **accept(places, limits, next_state="ExtractSpot"),
             **_extract_and_route(jobs, places, next_state="FindStaleFailures"),
             **_chunks(jobs, places, limits, next_state="AssembleSpot"),
-            **jobs.on_cpu(Stage.ASSEMBLE, on_success="Announce", on_failure="AssembleFailed")[1],
+            **jobs.on_cpu(Stage.ASSEMBLE, on_success="Announce", on_failure=asked(Stage.ASSEMBLE))[1],
+            **own_words(Stage.ASSEMBLE, index="'0'", work_bucket=places.work, next_state="AssembleFailed"),
             "AssembleFailed": failed("AssembleFailed"),
             **_announce_done(places),
             **announce_failure(places.topic),
@@ -47,7 +50,8 @@ def video_workflow(jobs: Jobs, places: Places, limits: Limits) -> State:
 
 def _extract_and_route(jobs: Jobs, places: Places, *, next_state: str) -> States:
     return {
-        **jobs.on_cpu(Stage.EXTRACT, on_success="Route", on_failure="ExtractFailed")[1],
+        **jobs.on_cpu(Stage.EXTRACT, on_success="Route", on_failure=asked(Stage.EXTRACT))[1],
+        **own_words(Stage.EXTRACT, index="'0'", work_bucket=places.work, next_state="ExtractFailed"),
         "ExtractFailed": failed("ExtractFailed"),
         "Route": sdk_task(
             "s3:getObject",

@@ -1,6 +1,7 @@
 """What follows a failed job: read in the execution's history, as AWS would show it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,7 @@ from sr_core.aws.causes import in_short
 from sr_core.contract import Stage
 from sr_core.types import Failure
 
-from .runs import Run, Runs
+from .runs import SETTINGS, Run, Runs
 
 SPOT, WHY, ON_DEMAND = "UpscaleStandardSpot", "UpscaleStandardSpotWhy", "UpscaleStandardOnDemand"
 
@@ -120,6 +121,43 @@ def test_what_no_machine_can_mend_fails_at_once_with_chunk_and_cause(runs: Runs,
     # and the next start, without the fault, goes on from what is there
     if code == 64:
         run.again().assert_done()
+
+
+def test_a_failure_is_told_in_the_jobs_own_words(cloud: LocalCloud, tmp_path: Path) -> None:
+    # Given a text file where a video should be
+    note = tmp_path / "note.txt"
+    note.write_text("call Anna")
+    source = cloud.upload(note, "films/note.mp4")
+    request = {"input": source, "settings": SETTINGS}
+    run = Run(cloud, source, request, cloud.start("UpscaleVideo", request), b"")
+    assert run.execution.wait() == "FAILED"
+
+    # Then the execution says what the job said, and in which log
+    error, cause = run.failure()
+    (attempt,) = run.attempts(Stage.EXTRACT)
+    assert error == "ExtractFailed"
+    line, _, log = cause.partition(" (log stream ")
+    assert line.startswith(f"{source} is not a video")
+    assert f"sr: {line}\n" in attempt.log.read_text()
+    assert log == f"{attempt.log.stem})"
+
+
+def test_a_chunks_failure_is_told_in_the_jobs_own_words(runs: Runs) -> None:
+    # Given machines whose disks are full, the largest, too
+    run = runs.finish("disk-full:upscale/1:all")
+
+    # Then the execution names the chunk and the reason
+    error, cause = run.failure()
+    assert error == "ChunkFailed"
+    assert cause.startswith("chunk 1: UpscaleFailed: ")
+    assert "no space left for segment-" in cause
+    assert cause.endswith(f" (log stream {run.attempts(Stage.UPSCALE, 1)[-1].log.stem})")
+
+    # and when the work goes on, nothing of it is left
+    assert "errors/upscale/1.json" in run.cloud.keys(run.job)
+    again = run.again()
+    again.assert_done()
+    assert not [key for key in run.cloud.keys(run.job) if key.startswith(("errors/", "failures/"))]
 
 
 def test_the_cpu_stages_change_markets_and_machines_too(runs: Runs) -> None:

@@ -50,6 +50,10 @@ TABLE = {
     ("Work", f"{JOB}/set-aside/upscale/00007-ab.json"): (".",    "w",    "w",   "w",     ".",     ".",  ".",   "."),
     ("Work", f"{JOB}/set-aside/encode/00007-ab.json"):  (".",    ".",    "w",   "w",     ".",     ".",  ".",   "."),
     ("Work", f"{JOB}/failures/00007.json"):             (".",    ".",    ".",   ".",     "rwd",   ".",  ".",   "."),
+    ("Work", f"{JOB}/errors/extract/0.json"):           ("rwd",  ".",    ".",   ".",     "r",     ".",  ".",   "."),
+    ("Work", f"{JOB}/errors/upscale/7.json"):           (".",    "rwd",  ".",   ".",     "r",     ".",  ".",   "."),
+    ("Work", f"{JOB}/errors/encode/7.json"):            (".",    ".",    "rwd", ".",     "r",     ".",  ".",   "."),
+    ("Work", f"{JOB}/errors/assemble/0.json"):          (".",    ".",    ".",   "rwd",   "r",     ".",  ".",   "."),
     ("Work", f"{JOB}/report.json"):                     ("r",    ".",    ".",   "rw",    ".",     ".",  ".",   "."),
     ("Work", "elsewhere/plan.json"):                    (".",    ".",    ".",   ".",     ".",     ".",  ".",   "."),
 }  # fmt: skip

@@ -53,7 +53,7 @@ def where(name: str) -> str:
     """Which of the four ways a state stands for."""
     if name.endswith("OnDemand"):
         return "OnDemand"
-    if name.endswith("Failed"):
+    if name.endswith("Asked"):  # what the job has to say about it
         return "failed"
     return {"UpscalePremiumSpot": "premium", "UpscaleMemorySpot": "memory"}.get(name, name)
 
@@ -90,6 +90,51 @@ def test_a_failed_transfer_before_the_last_attempt_hides_nothing(video: Json) ->
     # given a job whose transfer failed, and that was then killed for its memory without a word
     text = cause(137).replace('"Attempts":[', '"Attempts":[{"Container":{"ExitCode":74}},')
     assert where(follow(video["UpscaleStandardSpotWhy"], {"failure": {"Cause": text}})) == "memory"
+
+
+@pytest.mark.parametrize("stage", ["Extract", "Upscale", "Encode", "Assemble"])
+@pytest.mark.parametrize(
+    ("text", "is_asked"),
+    [
+        (cause(64), True),
+        (cause(1), True),
+        (cause(74), True),
+        ('{"Container": {"ExitCode": 65}}', True),
+        (cause(75), False),  # it leaves no words, and must not be explained by older ones
+        (KILLED, False),
+        (NO_CAPACITY, False),
+        (TIMED_OUT, False),
+        (cause(64, status="Job attempt duration exceeded timeout"), False),
+        ("not authorized to perform: batch:SubmitJob with an explicit deny", False),
+    ],
+)
+def test_a_job_is_asked_what_was_wrong_only_if_it_ended_by_itself(
+    video: Json, stage: str, text: str, is_asked: bool
+) -> None:
+    following = follow(video[f"{stage}Asked"], {"failure": {"Error": "States.TaskFailed", "Cause": text}})
+    assert following == (f"{stage}Words" if is_asked else f"{stage}Failed")
+
+
+@pytest.mark.parametrize("stage", ["Extract", "Upscale", "Encode", "Assemble"])
+def test_words_that_cannot_be_read_leave_the_failure_as_it_is(video: Json, stage: str) -> None:
+    def state(step: str) -> Json:
+        found: Json = video[f"{stage}{step}"]
+        return found
+
+    # what is read lies beside the failure, and so does what goes wrong with that
+    for step, otherwise in (("Words", "Failed"), ("Log", "ToldAlone")):
+        (caught,) = state(step)["Catch"]
+        assert caught == {"ErrorEquals": ["States.ALL"], "ResultPath": "$.unheard", "Next": f"{stage}{otherwise}"}
+        assert state(step)["ResultPath"] not in (None, "$", "$.failure")
+    # and no path is taken for granted: one that leads nowhere could not be caught
+    said = {"error": {"message": "no video"}, "job_id": "0a1b"}
+    assert follow(state("Heard"), {"words": {"said": said}}) == f"{stage}Log"
+    assert follow(state("Heard"), {"words": {"said": {"error": "no video"}}}) == f"{stage}Failed"
+    for jobs, step in (([{"Container": {"LogStreamName": "x"}}], "Told"), ([{}], "ToldAlone"), ([], "ToldAlone")):
+        assert follow(state("LogFound"), {"description": {"jobs": jobs}}) == f"{stage}{step}"
+    for step in ("Told", "ToldAlone"):
+        assert state(step)["Parameters"]["Error.$"] == "$.failure.Error"
+        assert state(step)["Next"] == f"{stage}Failed"
 
 
 def successors(state: Json) -> set[str]:
