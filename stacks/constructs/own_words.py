@@ -4,9 +4,9 @@
         └─ anything else, and wherever nothing can be read ─> on             └─ no ──> …ToldAlone ──> on
 
 A job's Cause is Batch's description of it, two kilobytes in which its reason is not. The line that it ended with lies
-in the job's folder (`sr_core.told.StageError`) and becomes the Cause, with the name of its log stream behind it. It is
-this job's, since a stage that starts removes what an earlier one left. Of a job that was killed or taken away, Batch's
-words stay. Pure: names in, Amazon States Language out.
+in the job's folder (`sr_core.told.StageError`) and becomes the Cause, with the exit code and the log stream behind it.
+It is this job's, since a stage that starts removes what an earlier one left. Of a job that was killed or taken away,
+Batch's words stay. Pure: names in, Amazon States Language out.
 """
 
 from sr_core import contract
@@ -29,7 +29,8 @@ def own_words(stage: Stage, *, index: str, work_bucket: str, next_state: str) ->
         f"{stage.capitalize()}{step}" for step in ("Words", "Heard", "Log", "LogFound", "Told", "ToldAlone")
     )
     said, description = "$.words.said", "$.description.jobs[0]"
-    message, job_id, stream = f"{said}.error.message", f"{said}.job_id", f"{description}.Container.LogStreamName"
+    line = f"{said}.error.message, {said}.error.exit_code"
+    job_id, stream = f"{said}.job_id", f"{description}.Container.LogStreamName"
 
     def unheard(following: str) -> list[State]:
         """Not at FAILURE, where what is to be explained lies."""
@@ -53,7 +54,7 @@ def own_words(stage: Stage, *, index: str, work_bucket: str, next_state: str) ->
             ResultPath="$.words",
             Catch=unheard(next_state),
         ),
-        heard: choice(_are_there(message, job_id) | {"Next": log}, otherwise=next_state),
+        heard: choice(_are_there(*line.split(", "), job_id) | {"Next": log}, otherwise=next_state),
         log: sdk_task(
             "batch:describeJobs",
             {"Jobs.$": f"States.Array({job_id})"},
@@ -65,8 +66,8 @@ def own_words(stage: Stage, *, index: str, work_bucket: str, next_state: str) ->
             Catch=unheard(alone),
         ),
         found: choice(_are_there(stream) | {"Next": told}, otherwise=alone),
-        told: _explained(f"States.Format('{{}} (log stream {{}})', {message}, {stream})", next_state),
-        alone: _explained(message, next_state),
+        told: _explained(f"States.Format('{{}} (exit {{}}, log stream {{}})', {line}, {stream})", next_state),
+        alone: _explained(f"States.Format('{{}} (exit {{}})', {line})", next_state),
     }
 
 

@@ -136,7 +136,7 @@ def test_a_failure_is_told_in_the_jobs_own_words(cloud: LocalCloud, tmp_path: Pa
     error, cause = run.failure()
     (attempt,) = run.attempts(Stage.EXTRACT)
     assert error == "ExtractFailed"
-    line, _, log = cause.partition(" (log stream ")
+    line, _, log = cause.partition(" (exit 64, log stream ")
     assert line.startswith(f"{source} is not a video")
     assert f"sr: {line}\n" in attempt.log.read_text()
     assert log == f"{attempt.log.stem})"
@@ -151,7 +151,7 @@ def test_a_chunks_failure_is_told_in_the_jobs_own_words(runs: Runs) -> None:
     assert error == "ChunkFailed"
     assert cause.startswith("chunk 1: UpscaleFailed: ")
     assert "no space left for segment-" in cause
-    assert cause.endswith(f" (log stream {run.attempts(Stage.UPSCALE, 1)[-1].log.stem})")
+    assert cause.endswith(f" (exit 71, log stream {run.attempts(Stage.UPSCALE, 1)[-1].log.stem})")
 
     # and when the work goes on, nothing of it is left
     assert "errors/upscale/1.json" in run.cloud.keys(run.job)

@@ -127,7 +127,7 @@ def test_words_that_cannot_be_read_leave_the_failure_as_it_is(video: Json, stage
         assert caught == {"ErrorEquals": ["States.ALL"], "ResultPath": "$.unheard", "Next": f"{stage}{otherwise}"}
         assert state(step)["ResultPath"] not in (None, "$", "$.failure")
     # and no path is taken for granted: one that leads nowhere could not be caught
-    said = {"error": {"message": "no video"}, "job_id": "0a1b"}
+    said = {"error": {"message": "no video", "exit_code": 64}, "job_id": "0a1b"}
     assert follow(state("Heard"), {"words": {"said": said}}) == f"{stage}Log"
     assert follow(state("Heard"), {"words": {"said": {"error": "no video"}}}) == f"{stage}Failed"
     for jobs, step in (([{"Container": {"LogStreamName": "x"}}], "Told"), ([{}], "ToldAlone"), ([], "ToldAlone")):
