@@ -1,6 +1,10 @@
-"""What the cause of a failed execution says: it is plain text, or AWS Batch's description of a job, or both."""
+"""What the cause of a failed execution says.
+
+It is plain text, a job's own words with its exit code, or AWS Batch's description of a job with text before it.
+"""
 
 import json
+import re
 from typing import Any
 
 from sr_core.errors import (
@@ -15,7 +19,8 @@ from sr_core.errors import (
 
 _SHORT = 500
 """Characters that are shown."""
-
+_OWN_WORDS = re.compile(r" \(exit (\d+)(?:, log stream [^()]*)?\)$")
+"""How a cause ends that begins with what the job said (stacks/constructs/own_words.py)."""
 
 _BY_EXIT_CODE: dict[int | None, type[SrError]] = {
     int(each.exit_code): each
@@ -54,6 +59,9 @@ def in_short(cause: str) -> str:
 
 def exit_code(cause: str) -> int | None:
     """With which the job ended that the cause describes; None where it does not say."""
+    said = _OWN_WORDS.search(cause)
+    if said is not None:
+        return int(said[1])
     _text, job = _taken_apart(cause)
     found = None if job is None else _container(job).get("ExitCode")
     return found if isinstance(found, int) else None

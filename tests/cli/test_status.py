@@ -69,4 +69,8 @@ def test_a_failure_is_told_in_a_line_whatever_its_cause_is() -> None:
         "chunk 3: States.TaskFailed: Essential"
     )
     assert exit_code(f"chunk 3: States.TaskFailed: {json.dumps(job)}") == ExitCode.HOST_CAPACITY
+    assert (
+        exit_code("chunk 3: UpscaleFailed: no space left (exit 71, log stream upscale/1/a)") == ExitCode.HOST_CAPACITY
+    )
+    assert exit_code("in.mp4 is not a video (exit 64)") == ExitCode.INPUT
     assert exit_code("Service unavailable") is None

@@ -19,7 +19,6 @@ CHOICES: dict[str, dict[str, Any]] = {
         "budget": {"monthly_usd": 500, "stops_work": True},
         "realtime": {"max_instances": 3, "model": "compact-x4"},
     },
-    "another partition": {"region": "cn-north-1", "zones": ["cn-north-1a"]},
     WITHOUT_GPU: {
         "cpu_architecture": "arm64",
         "network": {"kind": "isolated"},
