@@ -83,7 +83,8 @@ class Retention(Part):
     """How long things are kept."""
 
     job_folder_days: int = Field(default=14, ge=2, le=365)
-    """Intermediate files and receipts; a failed job can be resumed for that long."""
+    """Intermediate files and receipts, each from the day it was written: a failed job that is resumed late loses files
+    while it runs, and makes them again or fails for want of them. Resume it in half the time."""
     stale_upload_days: int = Field(default=2, ge=1, le=30)
     old_output_days: int = Field(default=90, ge=1, le=3650)
     """Versions of an output that a newer one has replaced."""
