@@ -10,6 +10,8 @@ UV     := $(BIN)/uv
 UV_VERSION := 0.13.9
 CDK    := PATH=$(CURDIR)/$(BIN):$$PATH npx --yes aws-cdk@2.1148.1
 CONFIG ?= config/trial.yaml
+# One more than there are cores, since tests wait now and then, but not many more than a core each has memory for.
+TEST_PROCESSES = $$($(BIN)/python -c 'import os; print(min(os.cpu_count() + 1, 4))')
 ARGS   ?=
 # Names of files go by the environment, as they are: make's own words end at spaces, and its values at dollar signs.
 override VIDEO := $(value VIDEO)
@@ -53,7 +55,7 @@ basicsr: $(VENV)/.run ## install what reads BasicSR's option files (--model basi
 	@$(INSTALL) -e '.[inference,zoo,basicsr]'
 
 test: $(VENV)/.dev ## run all tests (about five minutes on two cores; PYTEST="-k name" narrows)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope $(PYTEST)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope $(PYTEST)
 
 lint: $(VENV)/.dev ## formatting, style, types, who may import whom
 	$(BIN)/ruff format --check .

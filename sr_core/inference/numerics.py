@@ -28,7 +28,8 @@ def settle_gpu_numerics() -> None:
     # The rest of torch: the deterministic one where there are two, a warning where there is none. cuBLAS asks for a
     # workspace of fixed size in return; filling fresh memory with NaN is for debugging and costs a pass over it.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    # `use_deterministic_algorithms` would set the same, and import torch's compiler for another setting: 3.7 seconds.
+    torch.set_deterministic_debug_mode("warn")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a property of the module
 
 

@@ -8,6 +8,7 @@ import pytest
 from sr_core.inference.numerics import driver_version
 
 _SETTLED = """
+import sys
 import torch
 from sr_core.inference.numerics import settle_gpu_numerics
 
@@ -20,6 +21,7 @@ assert not torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction
 assert torch.backends.cudnn.deterministic and not torch.backends.cudnn.benchmark
 assert torch.are_deterministic_algorithms_enabled() and torch.is_deterministic_algorithms_warn_only_enabled()
 assert not torch.utils.deterministic.fill_uninitialized_memory
+assert "torch._inductor" not in sys.modules, "seconds of imports"
 torch.nn.functional.conv2d(torch.ones(1, 3, 8, 8), torch.ones(4, 3, 3, 3))
 """
 
