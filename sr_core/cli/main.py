@@ -23,7 +23,7 @@ from sr_core.onednn import keep_kernels
 from sr_core.told import ToldError
 from sr_core.video import nursery
 
-_OF_INFERENCE = ("torch", "safetensors")
+_OF_INFERENCE = ("torch", "safetensors", "jinja2")
 """Modules that the images of the CPU stages, and whoever only deploys, do without."""
 
 

@@ -219,10 +219,20 @@ def test_what_needs_torch_says_so_where_there_is_none() -> None:
     assert answer.stderr.startswith("sr: this needs torch, which is not installed here: pip install")
 
 
+def test_a_page_needs_what_comes_with_torch(tmp_path: Path) -> None:
+    clip = str(make_clip(tmp_path / "clip.mp4", frames=6))
+
+    answer = _without_torch("compare", clip, clip)
+
+    assert (answer.returncode, answer.stderr.count("\n")) == (ExitCode.INPUT, 1), answer.stderr
+    assert "which is not installed here: pip install" in answer.stderr
+    assert list(tmp_path.iterdir()) == [tmp_path / "clip.mp4"]
+
+
 def _without_torch(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run in a process in which torch cannot be imported."""
     code = (
-        "import sys; sys.modules['torch'] = None; sys.modules['safetensors'] = None\n"
+        "import sys; sys.modules.update(dict.fromkeys(['torch', 'safetensors', 'jinja2']))\n"
         f"from sr_core.cli.main import main; sys.exit(main({list(arguments)!r}))"
     )
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
