@@ -13,8 +13,10 @@ from pathlib import Path
 from bench.rounds import MOST_DISTURBANCE, Round, Run
 from sr_core import layout
 from sr_core.contract import REQUEST_KEY, Stage
-from sr_core.inference import FrameUpscaler, choose_device, choose_precision
+from sr_core.inference import FrameUpscaler, settle
 from sr_core.manifest import Manifest
+from sr_core.models.describe import describe
+from sr_core.planning import execution
 from sr_core.request import make_request
 from sr_core.stages.extract import extract
 from sr_core.stages.overlap import overlap
@@ -51,7 +53,7 @@ class Job:
         model: str,
         device: str = "auto",
         precision: str = "auto",
-        kernels: str = "torch",
+        kernels: str = "auto",
     ) -> None:
         asked = {"preset": preset, "model": model, "crf": CRF, "device": device, "precision": precision}
         settings = Settings.model_validate({**asked, "kernels": kernels})
@@ -74,10 +76,10 @@ class Job:
 
     @staticmethod
     def describe_execution(settings: Settings) -> Execution:
-        """How a job with these settings would run its network here: device and precision (tiles aside)."""
-        device = choose_device(settings)
-        precision = choose_precision(settings, device)
-        return Execution(device=device, precision=precision, tile_px=None, halo_px=0, batch_frames=1)
+        """How a job with these settings, a network among them, would run it here, on pictures that are not tiled."""
+        assert settings.model is not None
+        model = describe(settings.model)
+        return execution(settle(settings, model), model, "local", picture_px=0)
 
     def round(self) -> Round:
         """Measures the three in turn."""

@@ -99,7 +99,8 @@ def measure(
             model = str(random_network(folder, model))
         spec, weights = describe_model(model), None if model in shipped() else Path(model)
         network = load(spec, weights)
-        settings = Settings.model_validate({"model": model, "device": device, "precision": precision})
+        asked = {"model": model, "device": device, "precision": precision, "kernels": kernels}
+        settings = Settings.model_validate(asked)
         probe = Job.describe_execution(settings)
         peak = matrix_peak_flops(probe, seconds=0.5)
         flops = 2.0 * spec.macs_per_pixel * size_px[0] * size_px[1]
@@ -141,7 +142,7 @@ def measure(
         preset=preset,
         device=probe.device,
         precision=probe.precision,
-        kernels=kernels,
+        kernels=probe.kernels,
         flops_per_frame=flops,
         plain_network=origin,
         rounds=tuple(taken),
@@ -193,9 +194,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if problems else 0
 
 
+_GPU_KERNELS: tuple[Kernels, ...] = ("torch", "fused")
+
+
 def _cases(options: argparse.Namespace, device: Device) -> list[tuple[str, str, str, str]]:
     """What is measured: network, size, precision, kernels."""
-    kernels = options.kernels or (get_args(Kernels) if device == "cuda" and not options.model else ["torch"])
+    kernels = options.kernels or (_GPU_KERNELS if device == "cuda" and not options.model else ["auto"])
     precisions = options.precision or (GPU_PRECISIONS if device == "cuda" else ["auto"])
     if device == "cuda" and not options.model and not options.size:
         pairs = list(GPU_CASES)
@@ -217,7 +221,7 @@ def _parser() -> argparse.ArgumentParser:
         "--precision", action="append", choices=["fp32", "bf16", "fp16"], help="may be repeated (the usual)"
     )
     parser.add_argument(
-        "--kernels", action="append", choices=get_args(Kernels), help="may be repeated (torch; on a GPU both)"
+        "--kernels", action="append", choices=get_args(Kernels), help="may be repeated (the usual; on a GPU both)"
     )
     parser.add_argument("--size", action="append", metavar="WxH", help=f"may be repeated ({', '.join(SIZES_PX)})")
     parser.add_argument("--preset", default="veryfast", metavar="P", help="of the encoder (%(default)s)")

@@ -16,6 +16,7 @@ from sr_core.types import (
     Chunk,
     Device,
     Execution,
+    Kernels,
     ModelSpec,
     Plan,
     Precision,
@@ -38,6 +39,9 @@ _FUSED_WHOLE_FRAME_PX = 1920 * 1200
 """The same for fused kernels, which hold the features of two layers at once and nothing else of their size: with the
 enlarged pictures in flight, some 3 GB at ×4."""
 _TILE_PX = 640
+_WINOGRAD_TILE_PX = 4
+"""What Winograd's kernels compute at once: each pixel of it depends, by rounding, on all that the whole of it sees.
+Tiles of one layer lie half a tile beside those of the next, so that each layer but the first sees 2 px around."""
 _WITHOUT_BF16: tuple[Tier, ...] = ("standard", "memory")
 """Their GPU, a T4, emulates it, which is many times slower than fp16."""
 
@@ -153,7 +157,7 @@ def check_scale(settings: Settings, model: ModelSpec) -> None:
 def execution(settings: Settings, model: ModelSpec, tier: Tier, *, picture_px: int) -> Execution:
     """How the network is run on pictures of so many pixels, width × height.
 
-    Raises InputError: a precision that is not right for the network or the tier, or layers that cannot be fused.
+    Raises InputError: a precision that is not right for the network or the tier, or kernels that are not for the job.
     """
     device: Device = settings.device if settings.device != "auto" else "cpu" if tier == "local" else "cuda"
     precision: Precision = (
@@ -165,26 +169,44 @@ def execution(settings: Settings, model: ModelSpec, tier: Tier, *, picture_px: i
         precision = "fp32"
     if precision == "bf16" and device == "cuda" and tier in _WITHOUT_BF16:
         raise InputError(f"the GPU of tier {tier} does not compute in bf16; choose fp16")
-    if settings.kernels == "fused":
-        _check_fused(model, device, precision)
+    kernels: Kernels = "torch" if settings.kernels == "auto" else settings.kernels
+    _check_kernels(kernels, model, device, precision)
     tile_px = settings.tile_px
-    largest_px = _FUSED_WHOLE_FRAME_PX if settings.kernels == "fused" else _WHOLE_FRAME_PX
+    largest_px = _FUSED_WHOLE_FRAME_PX if kernels == "fused" else _WHOLE_FRAME_PX
     if tile_px is None and picture_px > largest_px:
         tile_px = _TILE_PX
     return Execution(
         device=device,
         precision=precision,
         tile_px=tile_px,
-        halo_px=model.radius_px,
+        halo_px=2 * model.radius_px - 2 if kernels == "winograd" else model.radius_px,
         halo_is_exact=model.radius_is_exact,
-        multiple_px=model.multiple_px,
+        multiple_px=_WINOGRAD_TILE_PX if kernels == "winograd" else model.multiple_px,
         batch_frames=1,
-        kernels=settings.kernels,
+        kernels=kernels,
     )
 
 
+def _check_kernels(kernels: Kernels, model: ModelSpec, device: Device, precision: Precision) -> None:
+    """Raises InputError where kernels are not for a job, as far as that can be told without network and machine."""
+    if kernels == "fused":
+        _check_fused(model, device, precision)
+    if kernels == "winograd":
+        _check_winograd(model, device, precision)
+
+
+def _check_winograd(model: ModelSpec, device: Device, precision: Precision) -> None:
+    if device != "cpu":
+        raise InputError(
+            "Winograd's kernels are for a CPU (--device cpu), and this job is for a GPU; leave out --kernels"
+        )
+    if model.architecture != COMPACT:
+        raise InputError(f"{model.name} is no compact network, which Winograd's kernels are for; leave out --kernels")
+    if precision != "fp32":
+        raise InputError(f"Winograd's kernels compute in fp32, not in {precision}; leave out --kernels or --precision")
+
+
 def _check_fused(model: ModelSpec, device: Device, precision: Precision) -> None:
-    """Raises InputError where layers cannot be fused, as far as that can be told without the network and the GPU."""
     if device != "cuda":
         raise InputError("fused layers need a GPU (--device cuda), and this job is for a CPU; leave out --kernels")
     if model.architecture != COMPACT:

@@ -5,7 +5,7 @@ In the cloud the state machine writes the request instead. Nothing here starts a
 
 from pathlib import Path
 
-from sr_core.inference import choose_device, choose_precision
+from sr_core.inference import settle
 from sr_core.layout import model_key
 from sr_core.model_files import find
 from sr_core.planning import check_scale
@@ -14,7 +14,7 @@ from sr_core.types import Request, Settings
 
 
 def make_request(source: str, output: str, settings: Settings) -> tuple[Request, Path | None]:
-    """Settles what this machine decides (device, precision) and names the source and network by their content.
+    """Settles what this machine decides (device, precision, kernels) and names the source and network by their content.
 
     Returns the request and, for a network that does not ship with the package, its weights file.
 
@@ -24,10 +24,8 @@ def make_request(source: str, output: str, settings: Settings) -> tuple[Request,
     found = find(settings)
     model, weights = found.spec, found.path
     check_scale(settings, model)
-    device = choose_device(settings)
     name = Path(model.name).name.encode(errors="replace").decode()
-    precision = choose_precision(settings, device, safe=model.precisions)
-    settled = settings.model_copy(update={"device": device, "precision": precision, "model": name})
+    settled = settle(settings, model).model_copy(update={"model": name})
     if weights is not None:
         model = model.model_copy(update={"name": name, "stored_key": model_key(model.sha256)})
     request = Request(

@@ -22,15 +22,15 @@ Codec = Literal["h264", "hevc", "av1", "prores", "ffv1"]
 ProresProfile = Literal["proxy", "lt", "standard", "hq", "4444", "4444xq"]
 Device = Literal["cpu", "cuda"]
 Precision = Literal["fp32", "bf16", "fp16"]
-Kernels = Literal["torch", "fused"]
-"""What computes on a GPU: torch, or kernels of this package that do at once a layer's convolution, bias and activation,
-and all that lies between RGB and planes."""
+Kernels = Literal["torch", "fused", "winograd"]
+"""What computes: torch, or kernels of this package that do at once a layer's convolution, bias and activation. On a GPU
+those are the fused ones, which do also all that lies between RGB and planes; on a CPU Winograd's."""
 SegmentCodec = Literal["delivery", "mezzanine"]
 Tier = Literal["local", "standard", "premium", "memory"]
 
 
 COMPACT = "compact"
-"""The architecture that ships, and the only one whose layers can be fused."""
+"""The architecture that ships, and the only one that this package has kernels for."""
 
 
 class ModelSpec(Model):
@@ -79,8 +79,10 @@ class Settings(Model):
     """Whether upscale writes the delivery codec itself, or a lossless mezzanine for the encode stage."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    kernels: Kernels = "torch"
-    """fused: on a GPU, in half precision, for compact networks of up to 64 features. Not run on a GPU yet."""
+    kernels: Literal["auto", "torch", "fused", "winograd"] = "auto"
+    """fused: on a GPU, in half precision, for compact networks of up to 64 features. Not run on a GPU yet.
+    winograd: on a CPU, in fp32, for compact networks. auto: winograd where nothing is faster, which is measured; else
+    torch."""
     tile_px: int | None = Field(default=None, ge=32)
     """Side of a tile in input pixels, without its halo; None: whole frames where memory allows."""
     strict: bool = False
@@ -165,10 +167,10 @@ class Execution(Model):
     halo_is_exact: bool = True
     """False where tiles with this halo differ from the whole frame: they are blended, and nothing is reused."""
     multiple_px: int = 1
-    """Tiles begin at multiples of it, halo included."""
+    """Tiles begin at multiples of it, halo included; for Winograd's kernels, the side of what they compute at once."""
     batch_frames: int = Field(ge=1)
     kernels: Kernels = "torch"
-    """Planned, because the two round otherwise."""
+    """Planned, because each rounds otherwise."""
 
 
 class Segment(Model):

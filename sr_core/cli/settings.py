@@ -35,13 +35,14 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("auto", "fp32", "bf16", "fp16"),
         default=defaults.precision,
-        help="auto: fp16 on GPUs, bf16 on CPUs on which it is faster (measured), else fp32",
+        help="auto: fp16 on GPUs, bf16 on CPUs on which nothing is faster (measured), else fp32",
     )
     network.add_argument(
         "--kernels",
-        choices=get_args(Kernels),
+        choices=("auto", *get_args(Kernels)),
         default=defaults.kernels,
-        help="fused: a compact network on a GPU by kernels of this package; no GPU has run them yet (%(default)s)",
+        help="winograd: a compact network on a CPU, in fp32, by a quarter of the multiplications; fused: one on a GPU, "
+        "not run on any yet; auto: winograd where nothing is faster (measured), else torch",
     )
     network.add_argument("--tile", type=int, metavar="PX", help="side of a tile in input pixels; whole frames if small")
 

@@ -4,7 +4,8 @@ With `models`, the only package that imports torch. It knows nothing of stores o
 """
 
 from sr_core.inference.device import choose_device, device_name
-from sr_core.inference.precision import choose_precision
+from sr_core.inference.settling import settle
 from sr_core.inference.upscaler import FrameUpscaler
+from sr_core.inference.winograd import has_own_kernels
 
-__all__ = ["FrameUpscaler", "choose_device", "choose_precision", "device_name"]
+__all__ = ["FrameUpscaler", "choose_device", "device_name", "has_own_kernels", "settle"]

@@ -6,6 +6,7 @@ from sr_core.cores import core_count
 from sr_core.errors import InputError, TransientError
 from sr_core.inference.fused import fused_builds
 from sr_core.inference.numerics import gpu_builds
+from sr_core.inference.winograd import winograd_builds
 from sr_core.types import Device, Execution, Settings
 
 
@@ -54,4 +55,5 @@ def fingerprint(execution: Execution, *, tile_px: int | None) -> tuple[tuple[str
         ("batch_frames", str(execution.batch_frames)),
         *(gpu_builds() if execution.device == "cuda" else ()),
         *(fused_builds() if execution.kernels == "fused" else ()),
+        *(winograd_builds() if execution.kernels == "winograd" else ()),
     )

@@ -20,6 +20,7 @@ from sr_core.inference.cuda_graphs import CudaGraphs
 from sr_core.inference.fused import fuse
 from sr_core.inference.rectangles import Rectangle
 from sr_core.inference.tiling import Tile, tiles
+from sr_core.inference.winograd import WinogradCompact, accelerate
 from sr_core.models.compact import Compact, Margins
 from sr_core.types import Execution
 
@@ -50,7 +51,7 @@ class Engine:
         scale: the network's factor.
         batch_px: how many pixels of equal tiles are run at once; None for what suits the device.
 
-    Raises InputError when its layers are to be fused and cannot be.
+    Raises InputError when it is to be run by this package's kernels and cannot be.
     """
 
     def __init__(self, network: nn.Module, execution: Execution, *, scale: int, batch_px: int | None = None) -> None:
@@ -66,11 +67,16 @@ class Engine:
         self._fp32 = network.eval().requires_grad_(requires_grad=False)
         self._exact: nn.Module | None = None
         self._graphs: CudaGraphs | None = None
-        self._network: Network = (
-            self._prepare(copy.deepcopy(network), _DTYPES[execution.precision])
-            if execution.kernels == "torch"
-            else fuse(network, execution.precision, self.device)
-        )
+        self._network: Network = self._fastest(network)
+
+    def _fastest(self, network: nn.Module) -> nn.Module:
+        """The network as the plan has it run."""
+        match self.execution.kernels:
+            case "fused":
+                return fuse(network, self.execution.precision, self.device)
+            case "winograd":
+                return accelerate(network)
+        return self._prepare(copy.deepcopy(network), _DTYPES[self.execution.precision])
 
     def _prepare(self, network: nn.Module, dtype: torch.dtype) -> nn.Module:
         prepared: nn.Module = network.to(device=self.device, dtype=dtype)
@@ -141,7 +147,7 @@ class Engine:
     @property
     def narrows(self) -> bool:
         """Whether a part of a picture costs less than a picture of the size that is seen for it."""
-        return isinstance(self._network, Compact)
+        return isinstance(self._network, Compact | WinogradCompact)
 
     @torch.inference_mode()
     def upscale_parts(self, rgb: Tensor, parts: Sequence[Rectangle]) -> list[Tensor] | None:
@@ -152,18 +158,26 @@ class Engine:
 
         Raises GpuMemory or HostCapacity when out of memory at the smallest tile.
         """
-        rgb, (height, width) = rgb.to(self.device), rgb.shape[-2:]
+        rgb = rgb.to(self.device)
         results = []
         for part in parts:
-            seen = part.grown(self.execution.halo_px, width_px=width, height_px=height)
-            margins = Margins(
-                part.top - seen.top, seen.bottom - part.bottom, part.left - seen.left, seen.right - part.right
-            )
-            out = self._run_inside(rgb[:, :, seen.top : seen.bottom, seen.left : seen.right], margins)
+            out = self._run_part(rgb, part)
             if not is_finite(out):
                 return None
             results.append(out)
         return results
+
+    def _run_part(self, rgb: Tensor, part: Rectangle) -> Tensor:
+        """Upscales a rectangle of a picture, seen with its surroundings."""
+        network, (height, width) = self._network, rgb.shape[-2:]
+        if isinstance(network, WinogradCompact):
+            largest_px = max(part.bottom - part.top, part.right - part.left)
+            return self._in_memory(lambda tile_px: network.part(rgb, part, tile_px=tile_px), largest_px=largest_px)
+        seen = part.grown(self.execution.halo_px, width_px=width, height_px=height)
+        margins = Margins(
+            part.top - seen.top, seen.bottom - part.bottom, part.left - seen.left, seen.right - part.right
+        )
+        return self._run_inside(rgb[:, :, seen.top : seen.bottom, seen.left : seen.right], margins)
 
     def _run_inside(self, rgb: Tensor, margins: Margins) -> Tensor:
         """Upscales what is inside of the margins."""
@@ -178,17 +192,25 @@ class Engine:
         return Margins(*(side * self.scale for side in margins)).removed_from(out)
 
     def _run_tiles(self, network: Network, rgb: Tensor) -> Tensor:
+        return self._in_memory(
+            lambda tile_px: self._run_tiles_once(network, rgb, tile_px), largest_px=max(rgb.shape[-2:])
+        )
+
+    def _in_memory(self, run: Callable[[int | None], Tensor], *, largest_px: int) -> Tensor:
+        """Runs something by tiles of the size that memory allows; of something so large."""
         while True:
             tile_px = self.tile_px
             try:
-                return self._run_tiles_once(network, rgb, tile_px)
+                return run(tile_px)
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
-            self._shrink_tiles(tile_px, largest_px=max(rgb.shape[-2:]))
+            self._shrink_tiles(tile_px, largest_px=largest_px)
 
     def _run_tiles_once(self, network: Network, rgb: Tensor, tile_px: int | None) -> Tensor:
         count, _, height, width = rgb.shape
+        if isinstance(network, WinogradCompact):
+            return network.part(rgb, Rectangle(0, height, 0, width), tile_px=tile_px)
         if tile_px is None:
             result: Tensor = network(rgb.contiguous(memory_format=torch.channels_last)).float()
             return result

@@ -101,7 +101,7 @@ class FusedCompact(nn.Module):
         super().__init__()
         self.scale = network.scale
         self._dtype = DTYPES[precision]
-        found = list(_convolutions(network))
+        found = network.convolutions()
         largest = max(max(conv.out_channels, conv.in_channels) for conv, _ in found)
         if largest > MOST_CHANNELS:
             raise InputError(
@@ -130,27 +130,6 @@ class FusedCompact(nn.Module):
         for layer in layers:
             features = layer.features(features)
         return last.enlarged(features, picture)
-
-
-def _convolutions(network: Compact) -> list[tuple[nn.Conv2d, Tensor]]:
-    """Each convolution and the slopes, one a channel, that its activation has for what is negative."""
-    found: list[tuple[nn.Conv2d, Tensor]] = []
-    for layer in network.body:
-        if isinstance(layer, nn.Conv2d):
-            found.append((layer, torch.ones(layer.out_channels)))
-            continue
-        conv, slope = found[-1]
-        match layer:
-            case nn.PReLU():
-                slope = layer.weight.detach().cpu() * slope
-            case nn.LeakyReLU():
-                slope = layer.negative_slope * slope
-            case nn.ReLU():
-                slope = 0 * slope
-            case _:
-                raise InputError(f"fused layers have no {type(layer).__name__}; {INSTEAD}")
-        found[-1] = (conv, slope)
-    return found
 
 
 def _filled(values: Tensor | None, length: int) -> Tensor:

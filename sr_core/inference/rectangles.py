@@ -4,6 +4,7 @@ Of a network it knows its reach, and whether parts cost less than what is seen f
 """
 
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,13 @@ class Rectangle:
         """The same part of a picture that is so many times as large."""
         return Rectangle(self.top * scale, self.bottom * scale, self.left * scale, self.right * scale)
 
+    def moved(self, down_px: int, right_px: int) -> "Rectangle":
+        return Rectangle(self.top + down_px, self.bottom + down_px, self.left + right_px, self.right + right_px)
+
+    def inside(self) -> tuple[EllipsisType | slice, ...]:
+        """The index of it in (…, H, W)."""
+        return ..., slice(self.top, self.bottom), slice(self.left, self.right)
+
     def grown(self, by_px: int, *, width_px: int, height_px: int) -> "Rectangle":
         """With what lies around it in a picture of that size."""
         return Rectangle(
@@ -61,6 +69,8 @@ class Costs:
     height_px: int
     halo_px: int
     """The network's receptive radius: a part is computed from so much more on all sides."""
+    step_px: int = 1
+    """Rows and columns that depend on the same pixels: a change in one of them is one of all."""
     narrows: bool = False
     """Whether each layer computes less of the surroundings than the one before it, down to none."""
 
@@ -90,16 +100,19 @@ def rectangles_to_compute(cells: Cells, costs: Costs) -> Parts | None:
 
     Returns None when computing the whole picture costs about as much.
     """
-    needed = _dilated(cells, -(-(costs.halo_px + CHROMA_REACH_PX) // CELL_PX))
+    cell_px = CELL_PX
+    while cell_px < costs.step_px:
+        cells, cell_px = _halved(cells), cell_px * 2
+    needed = _dilated(cells, -(-(costs.halo_px + CHROMA_REACH_PX) // cell_px))
     if needed.mean() > MOST_WORTHWHILE:
         return None
-    coarser, cell_px = needed, CELL_PX
+    coarser, coarser_px = needed, cell_px
     found = _runs(coarser)
     while len(found) > MOST_RECTANGLES:
-        coarser, cell_px = _halved(coarser), cell_px * 2
+        coarser, coarser_px = _halved(coarser), coarser_px * 2
         found = _runs(coarser)
-    bounds = _merged(_enlarged(found * cell_px, costs), costs)
-    bounds = _trimmed(_enlarged(bounds, costs, step_px=SIDE_STEP_PX), needed, costs)
+    bounds = _merged(_enlarged(found * coarser_px, costs), costs)
+    bounds = _trimmed(_enlarged(bounds, costs, step_px=SIDE_STEP_PX), needed, costs, cell_px=cell_px)
     share = float(costs.of(bounds).sum() / (costs.width_px * costs.height_px))
     return Parts([Rectangle(*map(int, each)) for each in bounds], share) if share <= MOST_WORTHWHILE else None
 
@@ -166,7 +179,7 @@ def _merged(bounds: NDArray[np.int64], costs: Costs) -> NDArray[np.int64]:
         savings[kept] = savings[:, kept] = changed
 
 
-def _trimmed(bounds: NDArray[np.int64], needed: Cells, costs: Costs) -> NDArray[np.int64]:
+def _trimmed(bounds: NDArray[np.int64], needed: Cells, costs: Costs, *, cell_px: int) -> NDArray[np.int64]:
     """Takes from rectangles what others compute as well, from the dearest first, as long as that leaves them smaller.
 
     Every needed cell lies whole in one of them before, and after.
@@ -174,9 +187,9 @@ def _trimmed(bounds: NDArray[np.int64], needed: Cells, costs: Costs) -> NDArray[
     bounds, alive = bounds.copy(), np.ones(len(bounds), dtype=np.bool_)
     times_computed = np.zeros(needed.shape, dtype=np.int16)
     for each in bounds:
-        times_computed[_cells_inside(each, costs)] += 1
+        times_computed[_cells_inside(each, costs, cell_px)] += 1
     for index in np.argsort(-costs.of(bounds)):
-        rows, columns = inside = _cells_inside(bounds[index], costs)
+        rows, columns = inside = _cells_inside(bounds[index], costs, cell_px)
         alone = needed[inside] & (times_computed[inside] == 1)
         used_rows, used_columns = (np.flatnonzero(alone.any(axis)) for axis in (1, 0))
         if used_rows.size == 0:
@@ -185,23 +198,23 @@ def _trimmed(bounds: NDArray[np.int64], needed: Cells, costs: Costs) -> NDArray[
             continue
         top, bottom = rows.start + used_rows[[0, -1]]
         left, right = columns.start + used_columns[[0, -1]]
-        least = np.array([[top, bottom + 1, left, right + 1]]) * CELL_PX
+        least = np.array([[top, bottom + 1, left, right + 1]]) * cell_px
         least = _enlarged(least, costs, step_px=SIDE_STEP_PX)[0]
         if costs.of(least) < costs.of(bounds[index]):
             times_computed[inside] -= 1
             bounds[index] = least
-            times_computed[_cells_inside(least, costs)] += 1
+            times_computed[_cells_inside(least, costs, cell_px)] += 1
     return bounds[alive]
 
 
-def _cells_inside(bounds: NDArray[np.int64], costs: Costs) -> tuple[slice, slice]:
+def _cells_inside(bounds: NDArray[np.int64], costs: Costs, cell_px: int) -> tuple[slice, slice]:
     """The rows and columns of cells that lie whole in a rectangle; the picture's last ones may be cut off by it."""
     top, bottom, left, right = bounds.tolist()
     if bottom == costs.height_px:
-        bottom += -bottom % CELL_PX
+        bottom += -bottom % cell_px
     if right == costs.width_px:
-        right += -right % CELL_PX
-    return slice(-(-top // CELL_PX), bottom // CELL_PX), slice(-(-left // CELL_PX), right // CELL_PX)
+        right += -right % cell_px
+    return slice(-(-top // cell_px), bottom // cell_px), slice(-(-left // cell_px), right // cell_px)
 
 
 def _around(some: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:

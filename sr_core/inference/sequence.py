@@ -175,8 +175,17 @@ class SequenceUpscaler:
             cells = changed_cells(previous.planes, step.planes)
             if cells is None:
                 return _repeated
-            halo_px = self._engine.execution.halo_px
-            costs = Costs(width_px=width, height_px=height, halo_px=halo_px, narrows=self._engine.narrows)
+            how = self._engine.execution
+            askew_px = (
+                how.multiple_px - 1 if self._quarter_turns else 0
+            )  # what is computed at once lies so after turning
+            costs = Costs(
+                width_px=width,
+                height_px=height,
+                halo_px=how.halo_px + askew_px,
+                step_px=how.multiple_px,
+                narrows=self._engine.narrows,
+            )
             parts = rectangles_to_compute(cells, costs)
         chroma, bit_depth, color = step.format
         rgb = planes_to_rgb(step.planes, chroma=chroma, bit_depth=bit_depth, color=color)

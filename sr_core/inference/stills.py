@@ -13,10 +13,10 @@ import torch
 from sr_core.cores import core_count
 from sr_core.heap import keep_freed_memory
 from sr_core.inference.color import planes_to_rgb, rgb_to_planes
-from sr_core.inference.device import choose_device, device_name
+from sr_core.inference.device import device_name
 from sr_core.inference.engine import Engine
 from sr_core.inference.numerics import settle_gpu_numerics
-from sr_core.inference.precision import choose_precision
+from sr_core.inference.settling import settle
 from sr_core.inference.streamed import in_our_words
 from sr_core.models.loading import load
 from sr_core.planning import check_scale, execution
@@ -45,10 +45,7 @@ class StillUpscaler:
 
     def __init__(self, model: ModelSpec, weights: Path | None, settings: Settings, *, max_px: int) -> None:
         check_scale(settings, model)
-        device = choose_device(settings)
-        precision = choose_precision(settings, device, safe=model.precisions)
-        settled = settings.model_copy(update={"device": device, "precision": precision})
-        how = execution(settled, model, "local", picture_px=max_px)
+        how = execution(settle(settings, model), model, "local", picture_px=max_px)
         if how.device == "cpu":
             keep_freed_memory()
         else:

@@ -78,7 +78,25 @@ class Compact(nn.Module):
             out = layer(out)
         if torch.is_grad_enabled():
             return F.interpolate(x, scale_factor=self.scale, mode="nearest") + F.pixel_shuffle(out, self.scale)
-        return _shuffled_onto(x, out, self.scale)
+        return shuffled_onto(x, out, self.scale)
+
+    def convolutions(self) -> list[tuple[nn.Conv2d, Tensor]]:
+        """Each convolution, and by what each of its channels is multiplied where it is negative: 1 after the last."""
+        found: list[tuple[nn.Conv2d, Tensor]] = []
+        for layer in self.body:
+            if isinstance(layer, nn.Conv2d):
+                found.append((layer, torch.ones(layer.out_channels)))
+                continue
+            conv, slope = found[-1]
+            match layer:
+                case nn.PReLU():
+                    slope = layer.weight.detach().cpu() * slope
+                case nn.LeakyReLU():
+                    slope = layer.negative_slope * slope
+                case _:
+                    slope = 0 * slope
+            found[-1] = (conv, slope)
+        return found
 
     def inside(self, x: Tensor, margins: Margins) -> Tensor:
         """What `forward` gives inside of `margins`, but each layer computes only what the layers after it look at.
@@ -99,7 +117,7 @@ class Compact(nn.Module):
                 out = out if after is None else out[after]
             else:
                 out = layer(out)
-        return _shuffled_onto(margins.removed_from(x), out, self.scale)
+        return shuffled_onto(margins.removed_from(x), out, self.scale)
 
 
 class _Cut(NamedTuple):
@@ -135,7 +153,7 @@ def _cuts(margins: Margins, conv_count: int) -> tuple[_Cut, ...]:
     return tuple(cuts)
 
 
-def _shuffled_onto(x: Tensor, out: Tensor, scale: int) -> Tensor:
+def shuffled_onto(x: Tensor, out: Tensor, scale: int) -> Tensor:
     """The nearest-neighbour enlargement of `x` plus the pixel shuffle of `out`, in one pass that writes planar pixels.
 
     Equal to the last bit to doing the three one after another, in less than half of their time (bench/README.md).

@@ -132,7 +132,7 @@ class TestSpeed:
             ("random-x2", "1920x1080", "bf16", "torch"),
             ("random-x2", "1920x1080", "bf16", "fused"),
         ]
-        assert {kernels for *_, kernels in speed._cases(options, "cpu")} == {"torch"}
+        assert {kernels for *_, kernels in speed._cases(options, "cpu")} == {"auto"}
         monkeypatch.setattr(speed, "computes_bf16", lambda _device: False)
         assert {precision for *_, precision, _ in speed._cases(options, "cuda")} == {"fp16"}
         spec = describe(str(speed.random_network(tmp_path, "random-x4")))

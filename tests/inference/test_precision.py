@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from sr_core.errors import InputError
-from sr_core.inference import choose_precision
-from sr_core.inference.precision import bf16_gain
+from sr_core.inference.gains import bf16_gain
+from sr_core.inference.precision import choose_precision
 from sr_core.types import Settings
 
 
@@ -49,8 +49,8 @@ def test_the_gain_is_of_processor_time_and_leaves_the_threads_as_they_were(monke
 
     threads = torch.get_num_threads()
     with monkeypatch.context() as patched:
-        patched.setattr("sr_core.inference.precision.F.conv2d", convolved)
-        patched.setattr("sr_core.inference.precision.time.thread_time", lambda: now[0])
+        patched.setattr("sr_core.inference.gains.F.conv2d", convolved)
+        patched.setattr("sr_core.inference.gains.time.thread_time", lambda: now[0])
         gain = bf16_gain.__wrapped__()
 
     # Then that is the gain, both had as many turns, and here, too, it is a number

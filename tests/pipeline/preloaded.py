@@ -5,11 +5,12 @@ One nursery, and what this CPU gains by bf16, which every process measures for i
 
 import gc
 
-from sr_core.inference.precision import bf16_gain
+from sr_core.inference.gains import bf16_gain, winograd_gain
 from sr_core.onednn import keep_kernels
 from sr_core.video import nursery
 
 keep_kernels()  # before the first convolution, as the command does
 bf16_gain()
+winograd_gain()
 nursery.start()
 gc.freeze()  # else the first collection in a fork copies all memory

@@ -1,0 +1,258 @@
+/* 3x3 convolutions in fp32 on a CPU by Winograd's minimal filtering F(4x4, 3x3): a quarter of the multiplications.
+ *
+ * Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, sections 4.1 and 4.3. A result is
+ * cut into tiles of 4x4 pixels. The 6x6 pixels that one depends on are transformed (B^T d B), each of the 36 numbers
+ * that this gives for a channel, a frequency, is multiplied by the weights' of that frequency (inputs x outputs), and
+ * the products are transformed back (A^T m A). BATCH tiles go through together, few enough to stay in the second-level
+ * cache; bias and activation are applied while they are there.
+ *
+ * Each tile takes the same operations in the same order wherever it stands, so that a part of a picture has the bits
+ * that it has in the whole one, as long as its tiles are those of the whole one.
+ *
+ * Pictures are (height, width, channels), and channels come in multiples of CHANNEL_STEP. setup.py compiles this once
+ * for each width of vectors, and winograd.py calls it.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+enum { LANES = 16 };
+#elif defined(__AVX2__)
+enum { LANES = 8 };
+#else
+enum { LANES = 4 };
+#endif
+
+enum {
+    TILE = 4,
+    SEEN = TILE + 2,
+    FREQUENCIES = SEEN * SEEN,
+    GROUP = 6,         /* tiles whose products are summed up at once */
+    BATCH = 2 * GROUP, /* tiles that go through together */
+    CHANNEL_STEP = 16, /* a multiple of LANES */
+    RUNS = 2 * TILE,   /* rows of pixels that are needed soon: a batch's results, and what the next one sees */
+    CALLS_FOR_A_RUN = FREQUENCIES * BATCH / GROUP / RUNS,
+    SOON_STEP = 4 * BATCH * TILE / CALLS_FOR_A_RUN + 1, /* bytes of a run for each channel */
+};
+
+typedef float vector __attribute__((vector_size(4 * LANES)));
+typedef int32_t mask __attribute__((vector_size(4 * LANES)));
+typedef float unaligned __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+static inline vector load(const float *from) { return *(const unaligned *)from; }
+static inline void store(float *to, vector value) { *(unaligned *)to = value; }
+static inline int at_least(int value, int least) { return value < least ? least : value; }
+static inline int at_most(int value, int most) { return value > most ? most : value; }
+
+/* A batch lies by group of tiles, frequency, tile, channel. What one frequency takes is no multiple of 4 KiB, so that a
+ * tile's frequencies do not fall into the same few lines of the cache. */
+static inline size_t frequency_size(int channels) { return (size_t)GROUP * channels + CHANNEL_STEP; }
+static inline size_t batch_size(int channels) { return BATCH / GROUP * FREQUENCIES * frequency_size(channels); }
+
+static inline float *tile_in(float *batch, int tile, int channels) {
+    return batch + tile / GROUP * FREQUENCIES * frequency_size(channels) + tile % GROUP * channels;
+}
+
+/* B^T d */
+static inline void transform_seen(const vector d[SEEN], vector t[SEEN]) {
+    vector a = d[4] - 4 * d[2], b = d[3] - 4 * d[1], c = d[4] - d[2], e = 2 * (d[3] - d[1]);
+    t[0] = 4 * d[0] - 5 * d[2] + d[4];
+    t[1] = a + b;
+    t[2] = a - b;
+    t[3] = c + e;
+    t[4] = c - e;
+    t[5] = 4 * d[1] - 5 * d[3] + d[5];
+}
+
+/* A^T m */
+static inline void transform_product(const vector m[SEEN], vector y[TILE]) {
+    vector a = m[1] + m[2], b = m[1] - m[2], c = m[3] + m[4], e = m[3] - m[4];
+    y[0] = m[0] + a + c;
+    y[1] = b + 2 * e;
+    y[2] = a + 4 * c;
+    y[3] = b + 8 * e + m[5];
+}
+
+/* 6x6 pixels, a row each `pitch` floats, to one tile's place in each frequency. One copy of it, so that all round alike. */
+static __attribute__((noinline)) void to_frequencies(const float *pixels, size_t pitch, int channels, float *tile) {
+    for (int channel = 0; channel < channels; channel += LANES) {
+        vector columns[SEEN][SEEN];
+        for (int x = 0; x < SEEN; x++) {
+            vector d[SEEN], t[SEEN];
+            for (int y = 0; y < SEEN; y++) d[y] = load(pixels + y * pitch + x * channels + channel);
+            transform_seen(d, t);
+            for (int y = 0; y < SEEN; y++) columns[y][x] = t[y];
+        }
+        for (int y = 0; y < SEEN; y++) {
+            vector t[SEEN];
+            transform_seen(columns[y], t);
+            for (int x = 0; x < SEEN; x++) store(tile + (y * SEEN + x) * frequency_size(channels) + channel, t[x]);
+        }
+    }
+}
+
+/* The way back, to 4x4 pixels, with the bias, and multiplied by the channel's slope where that is negative. */
+static __attribute__((noinline)) void to_pixels(
+    const float *tile, int channels, const float *bias, const float *slope, float *pixels, size_t pitch) {
+    for (int channel = 0; channel < channels; channel += LANES) {
+        vector columns[TILE][SEEN];
+        for (int x = 0; x < SEEN; x++) {
+            vector m[SEEN], y[TILE];
+            for (int i = 0; i < SEEN; i++) m[i] = load(tile + (i * SEEN + x) * frequency_size(channels) + channel);
+            transform_product(m, y);
+            for (int i = 0; i < TILE; i++) columns[i][x] = y[i];
+        }
+        vector shift = load(bias + channel), steepness = load(slope + channel);
+        for (int y = 0; y < TILE; y++) {
+            vector sums[TILE];
+            transform_product(columns[y], sums);
+            for (int x = 0; x < TILE; x++) {
+                vector value = sums[x] + shift, below = value * steepness;
+                mask is_positive = value > (vector){0};
+                value = (vector)((is_positive & (mask)value) | (~is_positive & (mask)below));
+                store(pixels + y * pitch + x * channels + channel, value);
+            }
+        }
+    }
+}
+
+/* products (GROUP x VECTORS) = rows (GROUP x inputs) times weights (inputs x VECTORS), all sums being in registers.
+ *
+ * Meanwhile, what is needed soon comes into the second-level cache, evenly, so that weights need not wait for it. */
+#define MULTIPLICATION(VECTORS)                                                                                        \
+    static void multiply_##VECTORS(const float *rows, const float *weights, int inputs, float *products, int outputs,  \
+                                   const char *soon) {                                                                 \
+        vector sums[GROUP][VECTORS];                                                                                   \
+        for (int row = 0; row < GROUP; row++)                                                                          \
+            for (int v = 0; v < VECTORS; v++) sums[row][v] = (vector){0};                                              \
+        for (int i = 0; i < inputs; i++) {                                                                             \
+            vector step[VECTORS];                                                                                      \
+            __builtin_prefetch(soon + i * SOON_STEP, 0, 2);                                                            \
+            for (int v = 0; v < VECTORS; v++) step[v] = load(weights + (i * VECTORS + v) * LANES);                     \
+            for (int row = 0; row < GROUP; row++)                                                                      \
+                for (int v = 0; v < VECTORS; v++) sums[row][v] += rows[row * inputs + i] * step[v];                    \
+        }                                                                                                              \
+        for (int row = 0; row < GROUP; row++)                                                                          \
+            for (int v = 0; v < VECTORS; v++) store(products + row * outputs + v * LANES, sums[row][v]);               \
+    }
+
+typedef void multiplication(const float *rows, const float *weights, int inputs, float *products, int outputs,
+                            const char *soon);
+
+/* For one, two, … CHANNEL_STEPs of outputs at once: as many sums as there are registers for. */
+#if defined(__AVX512F__)
+MULTIPLICATION(1)
+MULTIPLICATION(2)
+MULTIPLICATION(3)
+MULTIPLICATION(4)
+static multiplication *const MULTIPLICATIONS[] = {multiply_1, multiply_2, multiply_3, multiply_4};
+#elif defined(__AVX2__)
+MULTIPLICATION(2)
+static multiplication *const MULTIPLICATIONS[] = {multiply_2};
+#else
+MULTIPLICATION(4)
+static multiplication *const MULTIPLICATIONS[] = {multiply_4};
+#endif
+
+/* So many channels' weights lie together, each input's one after another (`winograd.packed_weights`). */
+int panel_channels(void) { return CHANNEL_STEP * (int)(sizeof MULTIPLICATIONS / sizeof *MULTIPLICATIONS); }
+
+/* products = rows times weights, for one frequency of a group of tiles. */
+static void multiply(const float *rows, const float *weights, int inputs, int outputs, float *products,
+                     const char *soon) {
+    for (int channel = 0, width; channel < outputs; channel += width) {
+        width = at_most(outputs - channel, panel_channels());
+        MULTIPLICATIONS[width / CHANNEL_STEP - 1](
+            rows, weights + channel * inputs, inputs, products + channel, outputs, soon);
+    }
+}
+
+/* A rectangle of pixels, and its first one's place in a picture: rows and columns from there are the picture's. */
+struct view {
+    float *pixels;
+    int height, width, channels;
+    int top, left;
+};
+
+static float *pixel(const struct view *view, int y, int x) {
+    return view->pixels + ((ptrdiff_t)(y - view->top) * view->width + x - view->left) * view->channels;
+}
+
+static int holds(const struct view *view, int y, int x, int side) {
+    return y >= view->top && x >= view->left && y + side <= view->top + view->height &&
+           x + side <= view->left + view->width;
+}
+
+/* Copies what a view holds of a square of pixels into it (`is_reading`), or out of it. */
+static void copy_held(const struct view *view, int y, int x, int side, float *square, int is_reading) {
+    int from = at_least(x, view->left), to = at_most(x + side, view->left + view->width);
+    if (from >= to) return;
+    size_t size = sizeof(float) * (to - from) * view->channels;
+    for (int row = at_least(y, view->top); row < at_most(y + side, view->top + view->height); row++) {
+        float *inside = pixel(view, row, from), *beside = square + ((row - y) * side + from - x) * view->channels;
+        if (is_reading) memcpy(beside, inside, size);
+        else memcpy(inside, beside, size);
+    }
+}
+
+/* Floats that a layer needs to work with. */
+size_t work_size(int inputs, int outputs) {
+    return batch_size(inputs) + batch_size(outputs) + FREQUENCIES * at_least(inputs, outputs);
+}
+
+static const char *run_at(const struct view *view, int y, int x) {
+    return (const char *)pixel(view, at_most(at_least(y, view->top), view->top + view->height - 1), x);
+}
+
+/* One layer: `result` is all computed, of what `picture` holds around it, and of zeros where it holds nothing.
+ *
+ * Tiles begin at rows and columns that are `grid` more than a multiple of TILE. Where one lies partly in `result`, what it
+ * sees must be in `picture` or outside of the whole picture, or its bits are not those of the whole picture.
+ */
+void convolve(const struct view *picture, const struct view *result, int grid, const float *weights,
+              const float *bias, const float *slope, float *work) {
+    int inputs = picture->channels, outputs = result->channels;
+    int top = result->top - ((result->top - grid) & (TILE - 1));
+    int left = result->left - ((result->left - grid) & (TILE - 1));
+    int across = (result->left + result->width - left + TILE - 1) / TILE;
+    int tiles = across * ((result->top + result->height - top + TILE - 1) / TILE);
+    float *rows = work, *products = rows + batch_size(inputs), *square = products + batch_size(outputs);
+    for (int first = 0; first < tiles; first += BATCH) {
+        int count = at_most(tiles - first, BATCH);
+        for (int tile = 0; tile < count; tile++) {
+            int y = top + (first + tile) / across * TILE - 1, x = left + (first + tile) % across * TILE - 1;
+            if (holds(picture, y, x, SEEN)) {
+                to_frequencies(pixel(picture, y, x), (size_t)picture->width * inputs, inputs, tile_in(rows, tile, inputs));
+            } else {
+                memset(square, 0, sizeof(float) * FREQUENCIES * inputs);
+                copy_held(picture, y, x, SEEN, square, 1);
+                to_frequencies(square, (size_t)SEEN * inputs, inputs, tile_in(rows, tile, inputs));
+            }
+        }
+        const char *runs[RUNS];
+        for (int row = 0; row < TILE; row++) {
+            int next = first + BATCH;
+            runs[row] = run_at(result, top + first / across * TILE + row, left + first % across * TILE);
+            runs[row + TILE] = run_at(picture, top + next / across * TILE + row + 1, left + next % across * TILE);
+        }
+        for (int frequency = 0, call = 0; frequency < FREQUENCIES; frequency++)
+            for (int tile = 0; tile < BATCH; tile += GROUP, call++) {
+                if (tile >= count) continue; /* of a group that is begun, what is left there is multiplied as well */
+                multiply(tile_in(rows, tile, inputs) + frequency * frequency_size(inputs),
+                         weights + (size_t)frequency * inputs * outputs, inputs, outputs,
+                         tile_in(products, tile, outputs) + frequency * frequency_size(outputs),
+                         runs[call / CALLS_FOR_A_RUN] + call % CALLS_FOR_A_RUN * SOON_STEP * inputs);
+            }
+        for (int tile = 0; tile < count; tile++) {
+            int y = top + (first + tile) / across * TILE, x = left + (first + tile) % across * TILE;
+            const float *from = tile_in(products, tile, outputs);
+            if (holds(result, y, x, TILE)) {
+                to_pixels(from, outputs, bias, slope, pixel(result, y, x), (size_t)result->width * outputs);
+            } else {
+                to_pixels(from, outputs, bias, slope, square, (size_t)TILE * outputs);
+                copy_held(result, y, x, TILE, square, 0);
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+"""The compiled kernels/winograd.c: which of them this CPU runs, how its weights lie, and how it is called.
+
+setup.py compiles them where there is a C compiler. Knows nothing of networks; see docs/decisions/0720.
+"""
+
+import ctypes
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sr_core.inference.rectangles import Rectangle
+
+TILE_PX = 4
+"""Sides of the squares that are computed at once. In a tile each value depends, if only by rounding, on all it sees."""
+CHANNEL_STEP = 16
+"""Channels come in multiples of it; what a layer lacks is zeros."""
+_FREQUENCIES = (TILE_PX + 2) ** 2
+_WIDTHS = {"AVX512": ("avx512", "avx2"), "AVX2": ("avx2",)}
+"""By what torch calls the CPU's widest vectors: the libraries that run there, the fastest first."""
+_TO_FREQUENCIES = (
+    (1 / 4, 0, 0),
+    (-1 / 6, -1 / 6, -1 / 6),
+    (-1 / 6, 1 / 6, -1 / 6),
+    (1 / 24, 1 / 12, 1 / 6),
+    (1 / 24, -1 / 12, 1 / 6),
+    (0, 0, 1),
+)
+"""G of Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, section 4.3."""
+
+
+class _View(ctypes.Structure):
+    """`struct view` of winograd.c."""
+
+    _fields_ = (
+        ("pixels", ctypes.c_void_p),
+        ("height", ctypes.c_int),
+        ("width", ctypes.c_int),
+        ("channels", ctypes.c_int),
+        ("top", ctypes.c_int),
+        ("left", ctypes.c_int),
+    )
+
+
+class Pixels(NamedTuple):
+    """A part of a picture."""
+
+    values: Tensor
+    """float32 (height, width, channels), contiguous."""
+    part: Rectangle
+    """What of the picture it is."""
+
+
+class Layer(NamedTuple):
+    """A 3×3 convolution and what follows it, ready for one library."""
+
+    weights: Tensor
+    bias: Tensor
+    slope: Tensor
+    """By which a channel is multiplied where it is negative: 1 for no activation."""
+    inputs: int
+    outputs: int
+    """Channels, multiples of CHANNEL_STEP."""
+
+
+class Library:
+    """One compiled winograd.c.
+
+    Raises OSError when the file is no library for this machine.
+    """
+
+    def __init__(self, path: Path) -> None:
+        found = ctypes.CDLL(str(path))
+        found.work_size.restype = ctypes.c_size_t
+        found.convolve.restype = None
+        self._convolve: Callable[..., None] = found.convolve
+        self._work_size: Callable[[int, int], int] = found.work_size
+        self._panel_channels: int = found.panel_channels()
+        self.digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        """sha256 (hex) of the library: bits depend on its source and on its compiler."""
+
+    def layer(self, weight: Tensor, bias: Tensor | None, slope: Tensor) -> Layer:
+        """From a convolution's weights (outputs, inputs, 3, 3), its bias and slopes, (outputs) each."""
+        outputs, inputs = (padded(count) for count in weight.shape[:2])
+        missing = outputs - weight.shape[0]
+        bias = torch.zeros(weight.shape[0]) if bias is None else bias
+        whole = F.pad(weight.detach().double(), (0, 0, 0, 0, 0, inputs - weight.shape[1], 0, missing))
+        transform = torch.tensor(_TO_FREQUENCIES, dtype=torch.float64)
+        frequencies = (transform @ whole @ transform.T).float().flatten(2).permute(2, 1, 0)
+        panels = [panel.flatten(1) for panel in frequencies.split(self._panel_channels, dim=2)]  # type: ignore[no-untyped-call]
+        return Layer(
+            torch.cat(panels, dim=1).contiguous(),
+            F.pad(bias.detach().float(), (0, missing)),
+            F.pad(slope.detach().float(), (0, missing)),
+            inputs,
+            outputs,
+        )
+
+    def convolve(self, layer: Layer, picture: Pixels, result: Pixels, *, grid: int) -> None:
+        """Computes all of `result`, in place; beyond the part that `picture` is, it sees zeros. From any threads.
+
+        Args:
+            layer: what `layer` gave.
+            picture: holds `seen(result.part, grid=grid)`, but for what lies outside of the whole picture.
+            result: with the layer's number of channels.
+            grid: tiles begin at rows and columns that are so much more than multiples of TILE_PX.
+        """
+        work = torch.empty(self._work_size(layer.inputs, layer.outputs))
+        self._convolve(
+            ctypes.byref(_view(picture)),
+            ctypes.byref(_view(result)),
+            grid,
+            *(_address(tensor) for tensor in (layer.weights, layer.bias, layer.slope, work)),
+        )
+
+
+def seen(wanted: Rectangle, *, grid: int) -> Rectangle:
+    """What a layer looks at to compute a rectangle: whole tiles, and a pixel around them."""
+    start = [(edge - grid) // TILE_PX * TILE_PX + grid - 1 for edge in (wanted.top, wanted.left)]
+    end = [-((grid - edge) // TILE_PX * TILE_PX) + grid + 1 for edge in (wanted.bottom, wanted.right)]
+    return Rectangle(start[0], end[0], start[1], end[1])
+
+
+def padded(channels: int) -> int:
+    """The next number of channels that kernels are made for."""
+    return -(-channels // CHANNEL_STEP) * CHANNEL_STEP
+
+
+@cache
+def library() -> Library | None:
+    """The fastest for this CPU; None where none was compiled."""
+    for width in _WIDTHS.get(torch.backends.cpu.get_cpu_capability(), ("neon",)):
+        spec = find_spec(f"sr_core.inference.winograd_{width}")
+        if spec is not None and spec.origin is not None:
+            return Library(Path(spec.origin))
+    return None
+
+
+def _view(pixels: Pixels) -> _View:
+    height, width, channels = pixels.values.shape
+    return _View(pixels.values.data_ptr(), height, width, channels, pixels.part.top, pixels.part.left)
+
+
+def _address(tensor: Tensor) -> Any:
+    return ctypes.c_void_p(tensor.data_ptr())
