@@ -97,7 +97,7 @@ class WinogradCompact(nn.Module):
         rows = -(-height // count // TILE_PX) * TILE_PX
         bands = [
             Pixels(band, replace(region, top=top, bottom=top + len(band)))
-            for band, top in zip(result.values.split(rows), range(region.top, region.bottom, rows), strict=True)
+            for band, top in zip(torch.split(result.values, rows), range(region.top, region.bottom, rows), strict=True)
         ]
         if len(bands) == 1:
             self._library.convolve(layer, features, result, grid=grid)
