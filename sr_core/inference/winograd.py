@@ -4,19 +4,19 @@ By Winograd's minimal filtering (kernels/winograd.c, docs/decisions/0720), in fp
 layers: which of them computes a job is planned, and stands in the fingerprint. Parts have the bits of whole pictures.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from sr_core.errors import InputError
 from sr_core.inference.rectangles import Rectangle
 from sr_core.inference.tiling import tiles
-from sr_core.inference.winograd_library import TILE_PX, Layer, Library, Pixels, library, padded, seen
-from sr_core.models.compact import Compact, shuffled_onto
+from sr_core.inference.winograd_library import TILE_PX, Enlarged, Layer, Library, Pixels, library, seen
+from sr_core.models.compact import Compact
 
 _CHECKED_PX = (19, 23)
 """Height and width of the picture of noise on which the kernels are checked: several tiles, the last ones cut off."""
@@ -39,17 +39,11 @@ class WinogradCompact(nn.Module):
     def __init__(self, network: Compact, found: Library) -> None:
         super().__init__()
         self.scale = network.scale
-        self._outputs = network.body[-1].out_channels
         self._library = found
-        (first, first_slope), *others = network.convolutions()
-        assert first.bias is not None
-        missing = padded(first.out_channels) - first.out_channels
-        weight = F.pad(first.weight.detach().float(), (0, 0, 0, 0, 0, 0, 0, missing))
-        self._first_weight = weight.contiguous(memory_format=torch.channels_last)
-        self._first_bias, self._first_slope = (
-            F.pad(values.detach().float(), (0, missing)) for values in (first.bias, first_slope)
-        )
-        self._layers = [found.layer(conv.weight, conv.bias, slope) for conv, slope in others]
+        first, *others, last = ((conv.weight, conv.bias, slope) for conv, slope in network.convolutions())
+        self._first = found.first_layer(*first)
+        self._inner = [found.layer(*each) for each in others]
+        self._last = found.layer(*last)
         self._threads = ThreadPoolExecutor(thread_name_prefix="winograd")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -62,48 +56,49 @@ class WinogradCompact(nn.Module):
         By tiles of at most `tile_px` a side, so that they take less memory, if that is given.
         """
         height, width = wanted.bottom - wanted.top, wanted.right - wanted.left
-        if len(x) == 1 and (tile_px is None or max(height, width) <= tile_px):
-            return self._part(x, wanted)
         out = torch.empty((*x.shape[:2], height * self.scale, width * self.scale))
-        for tile in tiles(width, height, tile_px=tile_px, halo_px=0):
-            place = Rectangle(tile.top, tile.bottom, tile.left, tile.right)
-            of_picture, of_out = place.moved(wanted.top, wanted.left), place.scaled(self.scale).inside()
-            for index in range(len(x)):
-                out[index][of_out] = self._part(x[index : index + 1], of_picture)[0]
+        for picture, result in zip(x.float(), out, strict=True):
+            planes = picture.contiguous()
+            if tile_px is None or max(height, width) <= tile_px:
+                self._compute(planes, Enlarged(result, wanted, self.scale))
+                continue
+            for tile in tiles(width, height, tile_px=tile_px, halo_px=0):
+                place = Rectangle(tile.top, tile.bottom, tile.left, tile.right)
+                inside = place.scaled(self.scale).inside()
+                part = torch.empty_like(result[inside], memory_format=torch.contiguous_format)
+                self._compute(planes, Enlarged(part, place.moved(wanted.top, wanted.left), self.scale))
+                result[inside] = part
         return out
 
-    def _part(self, x: Tensor, wanted: Rectangle) -> Tensor:
-        height, width = x.shape[-2:]
-        first, *others = _regions(wanted, len(self._layers), height, width)
-        features = self._first(x, first)
-        for index, (layer, region) in enumerate(zip(self._layers, others, strict=True)):
-            features = self._computed(layer, features, region, grid=_grid(index, len(self._layers)))
-        details = features.values.permute(2, 0, 1)[None, : self._outputs]
-        return shuffled_onto(x[wanted.inside()], details, self.scale)
-
-    def _first(self, x: Tensor, region: Rectangle) -> Pixels:
-        """The first layer, of three channels, by torch; at sides within the picture, its outermost pixels are wrong."""
-        height, width = x.shape[-2:]
-        around = region.grown(1, width_px=width, height_px=height)
-        cut = x[around.inside()].contiguous(memory_format=torch.channels_last)
-        out = F.conv2d(cut, self._first_weight, self._first_bias, padding=1)
-        out = torch.prelu(out, self._first_slope)
-        return Pixels(out[0].permute(1, 2, 0).contiguous(), around)
+    def _compute(self, planes: Tensor, result: Enlarged) -> None:
+        """Computes all of `result`, in place, of a picture (colors, height, width)."""
+        first, *regions = _regions(result.part, len(self._inner) + 1, *planes.shape[1:])
+        features = _empty(self._first, first)
+        self._spread(first, lambda band: self._library.convolve_planes(self._first, planes, features.rows(band)))
+        for index, (layer, region) in enumerate(zip(self._inner, regions, strict=False)):
+            features = self._computed(layer, features, region, grid=_grid(index, len(regions)))
+        self._spread(result.part, lambda band: self._library.enlarge(self._last, features, planes, result, band))
 
     def _computed(self, layer: Layer, features: Pixels, region: Rectangle, *, grid: int) -> Pixels:
-        height, width = region.bottom - region.top, region.right - region.left
-        result = Pixels(torch.empty((height, width, layer.outputs)), region)
-        count = max(1, min(torch.get_num_threads(), height // _ROWS_FOR_A_THREAD))
-        rows = -(-height // count // TILE_PX) * TILE_PX
-        bands = [
-            Pixels(band, replace(region, top=top, bottom=top + len(band)))
-            for band, top in zip(torch.split(result.values, rows), range(region.top, region.bottom, rows), strict=True)
-        ]
-        if len(bands) == 1:
-            self._library.convolve(layer, features, result, grid=grid)
-        else:
-            list(self._threads.map(lambda band: self._library.convolve(layer, features, band, grid=grid), bands))
+        result = _empty(layer, region)
+        self._spread(region, lambda band: self._library.convolve(layer, features, result.rows(band), grid=grid))
         return result
+
+    def _spread(self, part: Rectangle, compute: Callable[[Rectangle], None]) -> None:
+        """Has bands of a part computed, each by a thread."""
+        height = part.bottom - part.top
+        count = min(torch.get_num_threads(), height // _ROWS_FOR_A_THREAD)
+        if count <= 1:
+            compute(part)
+            return
+        step = -(-height // (count * TILE_PX)) * TILE_PX
+        tops = range(part.top, part.bottom, step)
+        bands = [replace(part, top=top, bottom=min(top + step, part.bottom)) for top in tops]
+        list(self._threads.map(compute, bands))
+
+
+def _empty(layer: Layer, part: Rectangle) -> Pixels:
+    return Pixels(torch.empty((part.bottom - part.top, part.right - part.left, layer.outputs)), part)
 
 
 def _grid(layer: int, count: int) -> int:

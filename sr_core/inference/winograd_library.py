@@ -6,6 +6,7 @@ setup.py compiles them where there is a C compiler. Knows nothing of networks; s
 import ctypes
 import hashlib
 from collections.abc import Callable
+from dataclasses import astuple
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,6 +49,23 @@ class _View(ctypes.Structure):
     )
 
 
+class _Enlargement(ctypes.Structure):
+    """`struct enlargement` of winograd.c."""
+
+    _fields_ = (
+        ("planes", ctypes.c_void_p),
+        ("result", ctypes.c_void_p),
+        ("colors", ctypes.c_int),
+        ("height", ctypes.c_int),
+        ("width", ctypes.c_int),
+        ("scale", ctypes.c_int),
+        ("rows", ctypes.c_int),
+        ("columns", ctypes.c_int),
+        ("top", ctypes.c_int),
+        ("left", ctypes.c_int),
+    )
+
+
 class Pixels(NamedTuple):
     """A part of a picture."""
 
@@ -55,6 +73,20 @@ class Pixels(NamedTuple):
     """float32 (height, width, channels), contiguous."""
     part: Rectangle
     """What of the picture it is."""
+
+    def rows(self, band: Rectangle) -> "Pixels":
+        """Some of its rows, as `band` has them, in the same memory."""
+        return Pixels(self.values[band.top - self.part.top : band.bottom - self.part.top], band)
+
+
+class Enlarged(NamedTuple):
+    """A part of a picture that is larger than its source by a whole factor."""
+
+    samples: Tensor
+    """float32 (colors, height·scale, width·scale), contiguous."""
+    part: Rectangle
+    """What of the source it is made of."""
+    scale: int
 
 
 class Layer(NamedTuple):
@@ -78,32 +110,47 @@ class Library:
     def __init__(self, path: Path) -> None:
         found = ctypes.CDLL(str(path))
         found.work_size.restype = ctypes.c_size_t
-        found.convolve.restype = None
+        found.convolve.restype = found.convolve_planes.restype = None
         self._convolve: Callable[..., None] = found.convolve
+        self._convolve_planes: Callable[..., None] = found.convolve_planes
         self._work_size: Callable[[int, int], int] = found.work_size
         self._panel_channels: int = found.panel_channels()
         self.digest = hashlib.sha256(path.read_bytes()).hexdigest()
         """sha256 (hex) of the library: bits depend on its source and on its compiler."""
 
+    def first_layer(self, weight: Tensor, bias: Tensor | None, slope: Tensor) -> Layer:
+        """Of `convolve_planes`; arguments as of `layer`, but that weights are (outputs, colors, 3, 3)."""
+        outputs = padded(weight.shape[0])
+        taps = _filled(weight.flatten(1), outputs).T[None]
+        return self._ready(taps, bias, slope, weight.shape[1], outputs)
+
     def layer(self, weight: Tensor, bias: Tensor | None, slope: Tensor) -> Layer:
         """From a convolution's weights (outputs, inputs, 3, 3), its bias and slopes, (outputs) each."""
         outputs, inputs = (padded(count) for count in weight.shape[:2])
-        missing = outputs - weight.shape[0]
-        bias = torch.zeros(weight.shape[0]) if bias is None else bias
-        whole = F.pad(weight.detach().double(), (0, 0, 0, 0, 0, inputs - weight.shape[1], 0, missing))
+        whole = F.pad(_filled(weight, outputs).double(), (0, 0, 0, 0, 0, inputs - weight.shape[1]))
         transform = torch.tensor(_TO_FREQUENCIES, dtype=torch.float64)
         frequencies = (transform @ whole @ transform.T).float().flatten(2).permute(2, 1, 0)
-        panels = [panel.flatten(1) for panel in frequencies.split(self._panel_channels, dim=2)]  # type: ignore[no-untyped-call]
+        return self._ready(frequencies, bias, slope, inputs, outputs)
+
+    def _ready(self, matrices: Tensor, bias: Tensor | None, slope: Tensor, inputs: int, outputs: int) -> Layer:
+        """From weights (matrices, inputs of each, outputs)."""
+        panels = [panel.flatten(1) for panel in torch.split(matrices, self._panel_channels, dim=2)]
+        bias = torch.zeros_like(slope) if bias is None else bias
         return Layer(
-            torch.cat(panels, dim=1).contiguous(),
-            F.pad(bias.detach().float(), (0, missing)),
-            F.pad(slope.detach().float(), (0, missing)),
-            inputs,
-            outputs,
+            torch.cat(panels, dim=1).contiguous(), _filled(bias, outputs), _filled(slope, outputs), inputs, outputs
         )
 
+    def convolve_planes(self, layer: Layer, planes: Tensor, result: Pixels) -> None:
+        """Computes all of `result`, in place, of a whole picture (colors, height, width), contiguous, and zeros beyond.
+
+        As all of these, from any threads, and on one.
+        """
+        colors, height, width = planes.shape
+        work = torch.empty(self._work_size(padded(9 * colors), layer.outputs))
+        self._convolve_planes(_address(planes), colors, height, width, _view(result), *_parameters(layer, work))
+
     def convolve(self, layer: Layer, picture: Pixels, result: Pixels, *, grid: int) -> None:
-        """Computes all of `result`, in place; beyond the part that `picture` is, it sees zeros. From any threads.
+        """Computes all of `result`, in place; beyond the part that `picture` is, it sees zeros.
 
         Args:
             layer: what `layer` gave.
@@ -112,12 +159,26 @@ class Library:
             grid: tiles begin at rows and columns that are so much more than multiples of TILE_PX.
         """
         work = torch.empty(self._work_size(layer.inputs, layer.outputs))
-        self._convolve(
-            ctypes.byref(_view(picture)),
-            ctypes.byref(_view(result)),
-            grid,
-            *(_address(tensor) for tensor in (layer.weights, layer.bias, layer.slope, work)),
+        self._convolve(_view(picture), _view(result), None, grid, *_parameters(layer, work))
+
+    def enlarge(self, layer: Layer, picture: Pixels, planes: Tensor, result: Enlarged, part: Rectangle) -> None:
+        """Computes a part of `result`, in place: the pixel shuffle of a layer on the nearest pixels of `planes`.
+
+        Args:
+            layer, picture: as `convolve` takes them, tiles beginning at multiples of TILE_PX.
+            planes: (colors, height, width), contiguous, the whole source.
+            result: of which at least `part` is to be computed.
+            part: in pixels of the source.
+        """
+        colors, height, width = planes.shape
+        top, bottom, left, right = astuple(result.part)
+        addresses = planes.data_ptr(), result.samples.data_ptr()
+        enlargement = _Enlargement(
+            *addresses, colors, height, width, result.scale, bottom - top, right - left, top, left
         )
+        features = _View(None, part.bottom - part.top, part.right - part.left, layer.outputs, part.top, part.left)
+        work = torch.empty(self._work_size(layer.inputs, layer.outputs))
+        self._convolve(_view(picture), ctypes.byref(features), ctypes.byref(enlargement), 0, *_parameters(layer, work))
 
 
 def seen(wanted: Rectangle, *, grid: int) -> Rectangle:
@@ -142,10 +203,21 @@ def library() -> Library | None:
     return None
 
 
-def _view(pixels: Pixels) -> _View:
+def _filled(values: Tensor, length: int) -> Tensor:
+    """The same in fp32, with zeros up to a length."""
+    filled = torch.zeros((length, *values.shape[1:]))
+    filled[: len(values)] = values.detach()
+    return filled
+
+
+def _view(pixels: Pixels) -> Any:
     height, width, channels = pixels.values.shape
-    return _View(pixels.values.data_ptr(), height, width, channels, pixels.part.top, pixels.part.left)
+    return ctypes.byref(_View(pixels.values.data_ptr(), height, width, channels, pixels.part.top, pixels.part.left))
 
 
-def _address(tensor: Tensor) -> Any:
+def _parameters(layer: Layer, work: Tensor) -> tuple[ctypes.c_void_p, ...]:
+    return _address(layer.weights), _address(layer.bias), _address(layer.slope), _address(work)
+
+
+def _address(tensor: Tensor) -> ctypes.c_void_p:
     return ctypes.c_void_p(tensor.data_ptr())

@@ -74,7 +74,14 @@ static inline void transform_product(const vector m[SEEN], vector y[TILE]) {
     y[3] = b + 8 * e + m[5];
 }
 
-/* 6x6 pixels, a row each `pitch` floats, to one tile's place in each frequency. One copy of it, so that all round alike. */
+/* With the bias, and multiplied by the slope where that is negative. */
+static inline vector activated(vector sum, vector bias, vector slope) {
+    vector value = sum + bias, below = value * slope;
+    mask is_positive = value > (vector){0};
+    return (vector)((is_positive & (mask)value) | (~is_positive & (mask)below));
+}
+
+/* 6x6 pixels, `pitch` floats a row, to one tile's place in each frequency. One copy of it, so that all round alike. */
 static __attribute__((noinline)) void to_frequencies(const float *pixels, size_t pitch, int channels, float *tile) {
     for (int channel = 0; channel < channels; channel += LANES) {
         vector columns[SEEN][SEEN];
@@ -92,7 +99,7 @@ static __attribute__((noinline)) void to_frequencies(const float *pixels, size_t
     }
 }
 
-/* The way back, to 4x4 pixels, with the bias, and multiplied by the channel's slope where that is negative. */
+/* The way back, to 4x4 pixels, activated. */
 static __attribute__((noinline)) void to_pixels(
     const float *tile, int channels, const float *bias, const float *slope, float *pixels, size_t pitch) {
     for (int channel = 0; channel < channels; channel += LANES) {
@@ -103,16 +110,12 @@ static __attribute__((noinline)) void to_pixels(
             transform_product(m, y);
             for (int i = 0; i < TILE; i++) columns[i][x] = y[i];
         }
-        vector shift = load(bias + channel), steepness = load(slope + channel);
         for (int y = 0; y < TILE; y++) {
             vector sums[TILE];
             transform_product(columns[y], sums);
-            for (int x = 0; x < TILE; x++) {
-                vector value = sums[x] + shift, below = value * steepness;
-                mask is_positive = value > (vector){0};
-                value = (vector)((is_positive & (mask)value) | (~is_positive & (mask)below));
-                store(pixels + y * pitch + x * channels + channel, value);
-            }
+            for (int x = 0; x < TILE; x++)
+                store(pixels + y * pitch + x * channels + channel,
+                      activated(sums[x], load(bias + channel), load(slope + channel)));
         }
     }
 }
@@ -201,40 +204,119 @@ size_t work_size(int inputs, int outputs) {
     return batch_size(inputs) + batch_size(outputs) + FREQUENCIES * at_least(inputs, outputs);
 }
 
+/* The first layer: `result` is all computed, of (colors, height, width) planes of the whole picture.
+ *
+ * Not by Winograd: so few channels do not fill a vector. */
+void convolve_planes(const float *planes, int colors, int height, int width, const struct view *result,
+                     const float *weights, const float *bias, const float *slope, float *work) {
+    enum { SIDE = 3, WINDOW = GROUP + SIDE - 1 };
+    int taps = colors * SIDE * SIDE, outputs = result->channels, right = result->left + result->width;
+    float *rows = work, *products = rows + GROUP * taps, *line = products + GROUP * outputs;
+    for (int y = result->top; y < result->top + result->height; y++)
+        for (int x = result->left; x < right; x += GROUP) {
+            for (int tap = 0; tap < taps; tap += SIDE) {
+                int row = y + tap / SIDE % SIDE - 1, color = tap / SIDE / SIDE;
+                int before = at_least(1 - x, 0), after = at_least(x - 1 + WINDOW - width, 0);
+                int is_inside = row >= 0 && row < height;
+                const float *near = planes + ((ptrdiff_t)color * height + row) * width + x - 1;
+                if (before || after || !is_inside) {
+                    memset(line, 0, sizeof(float) * WINDOW);
+                    if (is_inside) memcpy(line + before, near + before, sizeof(float) * (WINDOW - before - after));
+                    near = line;
+                }
+                for (int i = 0; i < GROUP; i++)
+                    for (int j = 0; j < SIDE; j++) rows[i * taps + tap + j] = near[i + j];
+            }
+            multiply(rows, weights, taps, outputs, products, (const char *)rows);
+            for (int i = 0; i < at_most(right - x, GROUP); i++)
+                for (int channel = 0; channel < outputs; channel += LANES) {
+                    vector sum = load(products + i * outputs + channel);
+                    sum = activated(sum, load(bias + channel), load(slope + channel));
+                    store(pixel(result, y, x + i) + channel, sum);
+                }
+        }
+}
+
+/* What the last layer's result becomes: by pixel shuffle, on the nearest pixel, a picture `scale` times as large. */
+struct enlargement {
+    const float *planes; /* (colors, height, width), the whole picture */
+    float *result;       /* (colors, rows * scale, columns * scale), of the part that begins at top and left */
+    int colors, height, width, scale;
+    int rows, columns, top, left;
+};
+
+static inline __attribute__((always_inline)) void enlarge_by(
+    int scale, const struct enlargement *into, const struct view *view, int y, int x, const float *square) {
+    int top = at_least(y, view->top), bottom = at_most(y + TILE, view->top + view->height);
+    int left = at_least(x, view->left), right = at_most(x + TILE, view->left + view->width);
+    for (int row = top; row < bottom; row++)
+        for (int line = 0; line < into->colors * scale; line++) {
+            size_t color = line / scale;
+            const float *near = into->planes + (color * into->height + row) * into->width;
+            float *to = into->result +
+                        ((color * into->rows + row - into->top) * scale + line % scale) * into->columns * scale;
+            for (int column = left; column < right; column++) {
+                const float *from = square + ((row - y) * TILE + column - x) * view->channels + line * scale;
+                for (int i = 0; i < scale; i++) to[(column - into->left) * scale + i] = from[i] + near[column];
+            }
+        }
+}
+
+static void enlarge(const struct enlargement *into, const struct view *view, int y, int x, const float *square) {
+    switch (into->scale) { /* the usual ones, known to the compiler */
+    case 2: enlarge_by(2, into, view, y, x, square); break;
+    case 4: enlarge_by(4, into, view, y, x, square); break;
+    default: enlarge_by(into->scale, into, view, y, x, square);
+    }
+}
+
+/* The tiles that a rectangle of pixels lies in, row by row. */
+struct grid {
+    int top, left, across, tiles;
+};
+
+static struct grid grid_of(const struct view *view, int offset) {
+    int top = view->top - ((view->top - offset) & (TILE - 1)), left = view->left - ((view->left - offset) & (TILE - 1));
+    int across = (view->left + view->width - left + TILE - 1) / TILE;
+    return (struct grid){top, left, across, across * ((view->top + view->height - top + TILE - 1) / TILE)};
+}
+
+static int row_of(struct grid grid, int tile) { return grid.top + tile / grid.across * TILE; }
+static int column_of(struct grid grid, int tile) { return grid.left + tile % grid.across * TILE; }
+
+/* Where a row of a picture's pixels lies that begins there, as near as there is one. */
 static const char *run_at(const struct view *view, int y, int x) {
     return (const char *)pixel(view, at_most(at_least(y, view->top), view->top + view->height - 1), x);
 }
 
-/* One layer: `result` is all computed, of what `picture` holds around it, and of zeros where it holds nothing.
+/* One layer: computes all of `result` or, if that is given, its part of `enlargement` instead. Beyond `picture`, it
+ * sees zeros.
  *
- * Tiles begin at rows and columns that are `grid` more than a multiple of TILE. Where one lies partly in `result`, what it
- * sees must be in `picture` or outside of the whole picture, or its bits are not those of the whole picture.
- */
-void convolve(const struct view *picture, const struct view *result, int grid, const float *weights,
-              const float *bias, const float *slope, float *work) {
+ * Tiles begin at rows and columns that are `offset` more than multiples of TILE. What those see that `result` lies in
+ * must be in `picture`, or outside of the whole picture; else the bits are not those of the whole one. */
+void convolve(const struct view *picture, const struct view *result, const struct enlargement *enlargement, int offset,
+              const float *weights, const float *bias, const float *slope, float *work) {
     int inputs = picture->channels, outputs = result->channels;
-    int top = result->top - ((result->top - grid) & (TILE - 1));
-    int left = result->left - ((result->left - grid) & (TILE - 1));
-    int across = (result->left + result->width - left + TILE - 1) / TILE;
-    int tiles = across * ((result->top + result->height - top + TILE - 1) / TILE);
     float *rows = work, *products = rows + batch_size(inputs), *square = products + batch_size(outputs);
-    for (int first = 0; first < tiles; first += BATCH) {
-        int count = at_most(tiles - first, BATCH);
+    struct grid grid = grid_of(result, offset);
+    for (int first = 0; first < grid.tiles; first += BATCH) {
+        int count = at_most(grid.tiles - first, BATCH);
         for (int tile = 0; tile < count; tile++) {
-            int y = top + (first + tile) / across * TILE - 1, x = left + (first + tile) % across * TILE - 1;
+            int y = row_of(grid, first + tile) - 1, x = column_of(grid, first + tile) - 1;
+            float *to = tile_in(rows, tile, inputs);
             if (holds(picture, y, x, SEEN)) {
-                to_frequencies(pixel(picture, y, x), (size_t)picture->width * inputs, inputs, tile_in(rows, tile, inputs));
+                to_frequencies(pixel(picture, y, x), (size_t)picture->width * inputs, inputs, to);
             } else {
                 memset(square, 0, sizeof(float) * FREQUENCIES * inputs);
                 copy_held(picture, y, x, SEEN, square, 1);
-                to_frequencies(square, (size_t)SEEN * inputs, inputs, tile_in(rows, tile, inputs));
+                to_frequencies(square, (size_t)SEEN * inputs, inputs, to);
             }
         }
         const char *runs[RUNS];
         for (int row = 0; row < TILE; row++) {
-            int next = first + BATCH;
-            runs[row] = run_at(result, top + first / across * TILE + row, left + first % across * TILE);
-            runs[row + TILE] = run_at(picture, top + next / across * TILE + row + 1, left + next % across * TILE);
+            int y = row_of(grid, first) + row, next = first + BATCH;
+            runs[row] = enlargement ? (const char *)work : run_at(result, y, column_of(grid, first));
+            runs[row + TILE] = run_at(picture, row_of(grid, next) + row + 1, column_of(grid, next));
         }
         for (int frequency = 0, call = 0; frequency < FREQUENCIES; frequency++)
             for (int tile = 0; tile < BATCH; tile += GROUP, call++) {
@@ -245,13 +327,14 @@ void convolve(const struct view *picture, const struct view *result, int grid, c
                          runs[call / CALLS_FOR_A_RUN] + call % CALLS_FOR_A_RUN * SOON_STEP * inputs);
             }
         for (int tile = 0; tile < count; tile++) {
-            int y = top + (first + tile) / across * TILE, x = left + (first + tile) % across * TILE;
+            int y = row_of(grid, first + tile), x = column_of(grid, first + tile);
             const float *from = tile_in(products, tile, outputs);
-            if (holds(result, y, x, TILE)) {
+            if (!enlargement && holds(result, y, x, TILE)) {
                 to_pixels(from, outputs, bias, slope, pixel(result, y, x), (size_t)result->width * outputs);
             } else {
                 to_pixels(from, outputs, bias, slope, square, (size_t)TILE * outputs);
-                copy_held(result, y, x, TILE, square, 0);
+                if (enlargement) enlarge(enlargement, result, y, x, square);
+                else copy_held(result, y, x, TILE, square, 0);
             }
         }
     }
