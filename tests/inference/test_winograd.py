@@ -1,0 +1,187 @@
+"""Winograd's kernels: what torch's layers give but for rounding, and the same bits for a part as for the whole."""
+
+import copy
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sr_core.errors import InputError
+from sr_core.inference import winograd_library
+from sr_core.inference.device import fingerprint
+from sr_core.inference.rectangles import Rectangle
+from sr_core.inference.winograd import WinogradCompact, accelerate
+from sr_core.inference.winograd_library import Layer, Library, Pixels, library
+from sr_core.models.compact import Compact
+
+from .lively import execution, lively, needs_kernels, picture
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+MOST_ERROR = 1e-4
+"""Of a pixel near 1: 0.03 of an 8-bit code."""
+
+
+def exactly(network: Compact, rgb: Tensor) -> Tensor:
+    """What torch's layers give in float64."""
+    with torch.inference_mode():
+        return torch.as_tensor(copy.deepcopy(network).double()(rgb.double()))
+
+
+def accelerated(network: Compact) -> WinogradCompact:
+    found = library()
+    assert found is not None
+    return WinogradCompact(network, found)
+
+
+def difference(one: Tensor, other: Tensor) -> float:
+    assert one.shape == other.shape
+    return float((one - other).abs().max())
+
+
+@needs_kernels
+@pytest.mark.parametrize("activation", ["prelu", "relu", "leakyrelu"])
+@pytest.mark.parametrize(("scale", "features"), [(2, 24), (2, 80), (3, 48), (4, 64)])
+def test_a_network_gives_what_torchs_layers_give_but_for_rounding(scale: int, features: int, activation: str) -> None:
+    network = lively(scale, features, activation=activation)
+    rgb = picture(21, 34, count=2)
+
+    result = accelerated(network)(rgb)
+
+    assert result.dtype == torch.float32
+    assert 0.5 < float(result.abs().mean()) < 2
+    assert difference(result, exactly(network, rgb)) < MOST_ERROR
+
+
+@needs_kernels
+@pytest.mark.parametrize("inner_count", [0, 1, 2])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 5), (4, 4), (5, 2), (1, 30), (9, 16), (23, 1)])
+def test_pictures_may_be_of_any_size_and_layers_of_any_number(height: int, width: int, inner_count: int) -> None:
+    network = lively(inner_count=inner_count)
+    rgb = picture(height, width)
+
+    assert difference(accelerated(network)(rgb), exactly(network, rgb)) < MOST_ERROR
+
+
+def parts_of(height: int, width: int) -> list[Rectangle]:
+    """Corners, single pixels, whole rows and columns, and what chance gives."""
+    random = np.random.default_rng(5)
+    spans = [
+        [(0, 1), (length - 1, length), (0, length), *(sorted(random.integers(0, length + 1, 2)) for _ in range(12))]
+        for length in (height, width)
+    ]
+    pairs = [tuple(random.integers(0, len(spans[0]), 2)) for _ in range(40)]
+    chosen = [(*spans[0][row], *spans[1][column]) for row, column in [(0, 0), (1, 1), (0, 2), (2, 1), (2, 2), *pairs]]
+    return [Rectangle(*map(int, each)) for each in chosen if each[0] < each[1] and each[2] < each[3]]
+
+
+@needs_kernels
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("inner_count", [2, 3])
+def test_a_part_has_the_very_bits_of_the_whole(inner_count: int, threads: int) -> None:
+    # Given a picture that one thread has computed, and one that as many do as are allowed
+    made, rgb = accelerated(lively(inner_count=inner_count)), picture(131, 77, count=2)
+    whole = made(rgb)
+    torch.set_num_threads(threads)
+
+    assert torch.equal(made(rgb), whole)
+    for part in parts_of(131, 77):
+        assert torch.equal(made.part(rgb, part), whole[part.scaled(2).inside()]), part
+
+
+@needs_kernels
+@pytest.mark.parametrize("tile_px", [1, 7, 32, 70, 200])
+def test_tiles_of_any_size_give_the_very_bits_of_the_whole(tile_px: int) -> None:
+    made, rgb = accelerated(lively()), picture(41, 77, count=2) if tile_px > 1 else picture(9, 11)
+    whole, part = made(rgb), Rectangle(3, 8, 2, rgb.shape[-1])
+
+    assert torch.equal(made.part(rgb, Rectangle(0, rgb.shape[-2], 0, rgb.shape[-1]), tile_px=tile_px), whole)
+    assert torch.equal(made.part(rgb, part, tile_px=tile_px), whole[part.scaled(2).inside()])
+
+
+@pytest.mark.parametrize(
+    ("options", "capabilities"),
+    [
+        ((), ()),  # vectors of four, as on arm64: any CPU has them
+        (("-march=x86-64-v3",), ("AVX2", "AVX512")),
+        (("-march=x86-64-v4",), ("AVX512",)),
+    ],
+    ids=["four-lanes", "avx2", "avx512"],
+)
+def test_kernels_for_other_vectors_differ_by_rounding_alone(
+    options: tuple[str, ...], capabilities: tuple[str, ...], tmp_path: Path
+) -> None:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("needs a C compiler")
+    if options and (platform.machine() != "x86_64" or torch.backends.cpu.get_cpu_capability() not in capabilities):
+        pytest.skip(f"needs a CPU with {capabilities[0]}")
+    source = Path(winograd_library.__file__).parent / "kernels" / "winograd.c"
+    always = ["-O2", "-std=gnu11", "-w", "-shared", "-fPIC"]
+    subprocess.run([compiler, *always, *options, "-o", tmp_path / "winograd.so", source], check=True)
+    network, rgb = lively(features=80), picture(23, 41)
+
+    # Given the very source, compiled for such vectors
+    made = WinogradCompact(network, Library(tmp_path / "winograd.so"))
+
+    # Then it gives what is exact but for rounding, of a part the same bits, and what the installed one gives
+    whole, part = made(rgb), Rectangle(5, 18, 3, 40)
+    assert difference(whole, exactly(network, rgb)) < MOST_ERROR
+    assert torch.equal(made.part(rgb, part), whole[part.scaled(2).inside()])
+    if library() is not None:
+        assert difference(whole, accelerated(network)(rgb).double()) < MOST_ERROR
+
+
+@needs_kernels
+def test_a_network_of_half_precision_is_computed_in_fp32() -> None:
+    network = copy.deepcopy(lively()).bfloat16()
+
+    result = accelerated(network)(picture(8, 8))
+
+    assert difference(result, exactly(network, picture(8, 8))) < MOST_ERROR
+
+
+@needs_kernels
+@pytest.mark.parametrize("wrong", [0.02, torch.nan, torch.inf])
+def test_kernels_that_are_wrong_on_this_cpu_are_noticed_at_the_start(
+    wrong: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    convolve = Library.convolve
+
+    def convolve_wrongly(self: Library, layer: Layer, seen: Pixels, result: Pixels, *, grid: int) -> None:
+        convolve(self, layer, seen, result, grid=grid)
+        result.values[-1, -1] += wrong
+
+    assert isinstance(accelerate(lively()), WinogradCompact)
+    monkeypatch.setattr(Library, "convolve", convolve_wrongly)
+
+    with pytest.raises(InputError, match=r"are wrong on this CPU: .* take --kernels torch, and report it"):
+        accelerate(lively())
+
+
+def test_where_none_were_compiled_whoever_asks_for_them_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sr_core.inference.winograd.library", lambda: None)
+
+    with pytest.raises(InputError, match=r"not compiled for this CPU \(see `sr doctor`\); take --kernels torch"):
+        accelerate(lively())
+
+
+def test_no_other_architecture_is_accelerated() -> None:
+    with pytest.raises(InputError, match=r"for compact networks; take --kernels torch"):
+        accelerate(nn.Conv2d(3, 3, 3))
+
+
+@needs_kernels
+def test_a_fingerprint_names_the_library_that_computed() -> None:
+    found = library()
+    assert found is not None
+
+    usual = execution().model_copy(update={"kernels": "torch"})
+
+    assert "kernels" not in dict(fingerprint(usual, tile_px=None))
+    assert dict(fingerprint(execution(), tile_px=None))["kernels"] == f"winograd {found.digest[:12]}"
