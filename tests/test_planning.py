@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sr_core.delivery import output_color, output_format
 from sr_core.errors import InputError
 from sr_core.planning import group_chunks, make_plan, segment_grid
-from sr_core.types import Plan, Request, Settings
+from sr_core.types import ModelSpec, Plan, Request, Settings
 from tests import builders
 
 RATES = st.fractions(min_value=Fraction(1, 10), max_value=1000, max_denominator=1001)
@@ -178,3 +178,37 @@ def test_a_request_is_the_same_job_under_a_release_that_has_more_settings() -> N
     later, now = LaterRequest.from_json(written), Request.from_json(written)
     assert later.digest() == now.digest()
     assert later.model_copy(update={"priority": 1}).digest() != now.digest()
+
+
+def test_winograds_kernels_are_planned_with_what_their_tiles_reach() -> None:
+    request = builders.request(Settings(device="cpu", kernels="winograd"))
+
+    how = make_plan(request, builders.model(radius_px=18), builders.video(), tier="local").execution
+
+    assert (how.kernels, how.precision) == ("winograd", "fp32")
+    assert (how.halo_px, how.multiple_px) == (34, 4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "model", "complaint"),
+    [
+        (Settings(device="cuda"), builders.model(), r"are for a CPU \(--device cpu\), and this job is for a GPU"),
+        (Settings(device="cpu", precision="bf16"), builders.model(), "compute in fp32, not in bf16"),
+        (Settings(device="cpu"), builders.model(architecture="ESRGAN"), "tiny is no compact network"),
+    ],
+    ids=["gpu", "bf16", "architecture"],
+)
+def test_winograds_kernels_are_refused_for_what_they_are_not_for(
+    settings: Settings, model: ModelSpec, complaint: str
+) -> None:
+    request = builders.request(settings.model_copy(update={"kernels": "winograd"}))
+
+    with pytest.raises(InputError, match=rf"{complaint}.*; leave out --kernels"):
+        make_plan(request, model, builders.video(), tier="local")
+
+
+def test_where_nobody_has_settled_the_kernels_torch_computes() -> None:
+    plan = make_plan(builders.request(Settings(device="cpu")), builders.model(), builders.video(), tier="local")
+
+    assert plan.execution.kernels == "torch"
+    assert plan.execution.halo_px == builders.model().radius_px

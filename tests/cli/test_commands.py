@@ -186,6 +186,24 @@ def test_doctor_says_which_device_would_be_used(capsys: pytest.CaptureFixture[st
     assert findings["device"].startswith(("cpu", "cuda"))
 
 
+@pytest.mark.parametrize(("compiled", "said"), [(True, None), (False, "none compiled for this CPU")])
+def test_doctor_says_what_computes_and_where_kernels_are_missing(
+    compiled: bool, said: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sr_core.inference.has_own_kernels", lambda: compiled)
+    monkeypatch.setattr("sr_core.inference.choose_device", lambda _settings: "cpu")
+    monkeypatch.setattr(
+        "sr_core.inference.settle",
+        lambda settings, _model: settings.model_copy(update={"precision": "fp32", "kernels": "winograd"}),
+    )
+
+    assert main(["doctor", "--json"]) == ExitCode.OK
+
+    findings = json.loads(capsys.readouterr().out)
+    assert findings["device"].endswith("precision fp32, kernels winograd")
+    assert findings.get("kernels", "").partition(",")[0] == (said or "")
+
+
 def test_doctor_looks_at_the_folder_where_temporary_files_would_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

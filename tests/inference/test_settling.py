@@ -1,0 +1,91 @@
+"""What a job leaves open is settled by what this machine gains: precision and kernels, together."""
+
+import pytest
+
+from sr_core.inference import gains, settle
+from sr_core.types import Kernels, Precision, Settings
+from tests import builders
+
+COMPACT = builders.model()
+
+
+def cpu(monkeypatch: pytest.MonkeyPatch, *, winograd: float, bf16: float | None = None) -> None:
+    """Has a CPU that is so many times as fast by either; without instructions for bf16 if that is None."""
+    for module in ("settling", "precision"):
+        monkeypatch.setattr(f"sr_core.inference.{module}.computes_bf16", lambda _device: bf16 is not None)
+        monkeypatch.setattr(f"sr_core.inference.{module}.bf16_gain", lambda: bf16)
+    monkeypatch.setattr("sr_core.inference.settling.winograd_gain", lambda: winograd)
+
+
+@pytest.mark.parametrize(
+    ("winograd", "bf16", "chosen"),
+    [
+        (2.6, None, ("fp32", "winograd")),
+        (2.6, 0.5, ("fp32", "winograd")),  # a Xeon that multiplies bf16 at half of fp32's rate
+        (2.6, 2.0, ("fp32", "winograd")),
+        (2.0, 2.0, ("fp32", "winograd")),  # as fast, and more exact
+        (2.6, 8.0, ("bf16", "torch")),  # a matrix unit
+        (1.2, 2.0, ("bf16", "torch")),
+        (1.2, None, ("fp32", "torch")),  # what little it gains is not worth its rounding
+        (0.0, None, ("fp32", "torch")),  # none compiled
+        (1.2, 1.1, ("fp32", "torch")),
+    ],
+)
+def test_a_cpu_gets_the_fastest_way_that_is_worth_its_rounding(
+    winograd: float, bf16: float | None, chosen: tuple[Precision, Kernels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu(monkeypatch, winograd=winograd, bf16=bf16)
+
+    settled = settle(Settings(device="cpu"), COMPACT)
+
+    assert (settled.device, settled.precision, settled.kernels) == ("cpu", *chosen)
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen"),
+    [
+        (Settings(precision="bf16"), ("bf16", "torch")),
+        (Settings(precision="fp32"), ("fp32", "winograd")),
+        (Settings(kernels="torch"), ("bf16", "torch")),
+        (Settings(kernels="torch", precision="fp32"), ("fp32", "torch")),
+        (Settings(kernels="winograd"), ("fp32", "winograd")),
+        (Settings(kernels="winograd", precision="bf16"), ("bf16", "winograd")),  # which planning refuses
+    ],
+    ids=lambda case: f"{case.precision}-{case.kernels}" if isinstance(case, Settings) else "",
+)
+def test_what_was_asked_for_is_kept_and_the_rest_is_settled_by_it(
+    asked: Settings, chosen: tuple[Precision, Kernels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a CPU that is fastest in bf16
+    cpu(monkeypatch, winograd=2.6, bf16=8.0)
+
+    settled = settle(asked.model_copy(update={"device": "cpu"}), COMPACT)
+
+    assert (settled.precision, settled.kernels) == chosen
+    assert settle(settled, COMPACT) == settled
+
+
+def test_a_network_that_is_wrong_in_bf16_gets_winograds_kernels_where_bf16_were_faster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cpu(monkeypatch, winograd=2.6, bf16=8.0)
+
+    settled = settle(Settings(device="cpu"), builders.model(precisions=("fp32",)))
+
+    assert (settled.precision, settled.kernels) == ("fp32", "winograd")
+
+
+def test_another_architecture_and_a_gpu_are_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu(monkeypatch, winograd=2.6)
+    other = builders.model(architecture="ESRGAN")
+
+    assert settle(Settings(device="cpu"), other).kernels == "torch"
+    monkeypatch.setattr("sr_core.inference.settling.choose_device", lambda _settings: "cuda")
+    settled = settle(Settings(), COMPACT)
+    assert (settled.device, settled.precision, settled.kernels) == ("cuda", "fp16", "torch")
+
+
+def test_nothing_is_gained_by_kernels_that_were_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sr_core.inference.gains.library", lambda: None)
+
+    assert gains.winograd_gain.__wrapped__() == 0
