@@ -29,7 +29,7 @@ if ! buildah inspect --type image "$base" > /dev/null 2>&1 && ! buildah pull "$b
 fi
 
 mkdir "$work/context"
-git -C "$root" ls-files -z -- pyproject.toml constraints.txt .dockerignore sr_core containers \
+git -C "$root" ls-files -z -- pyproject.toml setup.py constraints.txt .dockerignore sr_core containers \
     | tar -C "$root" --null --files-from=- -c | tar -C "$work/context" -x
 
 mounts=()

@@ -18,6 +18,8 @@ IMAGES: dict[Stage, str] = {
 """Folder below containers/ whose image runs a stage."""
 SERVER = "serve"
 """Folder whose image serves stills."""
+_COMPILED = (IMAGES[Stage.UPSCALE], SERVER)
+"""Folders whose images run networks: the package's kernels are compiled there, by setup.py."""
 
 
 class Images(Construct):
@@ -52,11 +54,12 @@ def image(
 ) -> ecr_assets.DockerImageAsset:
     """The image of a folder below containers/. Its tag depends on what is copied there (`.dockerignore`) alone."""
     others = {*IMAGES.values(), SERVER} - {name}
+    unused = [] if name in _COMPILED else ["setup.py"]
     return ecr_assets.DockerImageAsset(
         scope,
         construct_id,
         directory=str(root),
         file=f"containers/{name}/Dockerfile",
-        exclude=[f"containers/{other}" for other in sorted(others)],
+        exclude=[*(f"containers/{other}" for other in sorted(others)), *unused],
         platform=platform,
     )

@@ -81,6 +81,8 @@ def test_the_image_is_the_servers_alone(stills: Assembly) -> None:
     (asset,) = json.loads((stills.folder / "sr-realtime.assets.json").read_text())["dockerImages"].values()
     context = stills.folder / asset["source"]["directory"]
     assert [path.parent.name for path in context.glob("containers/*/Dockerfile")] == ["serve"]
+    assert (context / "setup.py").is_file()
+    assert not list(context.rglob("*.so"))
 
 
 def test_it_grows_by_what_is_under_way_within_its_bound(chosen: Chosen, stills: Assembly) -> None:

@@ -133,17 +133,31 @@ def test_dockerfiles_make_the_user_that_the_stacks_name(image: str) -> None:
     )
 
 
+@pytest.mark.parametrize("image", ["extract", "encode", "upscale", "serve"])
+def test_images_that_run_networks_compile_their_kernels_and_no_other_holds_a_compiler(image: str) -> None:
+    # a compiler stays in the stage that is thrown away; without kernels, the build fails
+    build, shipped = (ROOT / "containers" / image / "Dockerfile").read_text().split("\nFROM ")[1:]
+    runs_networks = image in ("upscale", "serve")
+    assert ("gcc libc6-dev" in build) == runs_networks
+    assert ("setup.py" in build) == runs_networks
+    assert ("&& ls /usr/lib/sr/lib/python3*/site-packages/sr_core/inference/winograd_*.so" in build) == runs_networks
+    assert "gcc" not in shipped
+
+
 def test_an_images_tag_depends_on_what_is_in_it_alone(production: Assembly) -> None:
     assets = json.loads((production.folder / "sr-pipeline.assets.json").read_text())["dockerImages"].values()
     assert len(assets) == 3
     for asset in assets:
         context = production.folder / asset["source"]["directory"]
         inside = {path.relative_to(context).parts[0] for path in context.rglob("*") if path.is_file()}
-        assert inside <= {".dockerignore", "pyproject.toml", "constraints.txt", "sr_core", "containers"}
-        assert [path.parent.name for path in context.glob("containers/*/Dockerfile")] == [
-            asset["source"]["dockerFile"].split("/")[1]
-        ]
+        name = asset["source"]["dockerFile"].split("/")[1]
+        compiled = {"setup.py"} if name == "upscale" else set()
+        always = {".dockerignore", "pyproject.toml", "sr_core", "containers"}
+        assert always | compiled <= inside <= always | compiled | {"constraints.txt"}
+        assert [path.parent.name for path in context.glob("containers/*/Dockerfile")] == [name]
         assert not list(context.rglob("__pycache__"))
+        assert not list(context.rglob("*.so")), "what this machine compiled runs on this machine"
+        assert (context / "sr_core/inference/kernels/winograd.c").is_file()
 
 
 def test_synthesis_needs_no_account(assembly: Assembly) -> None:
