@@ -19,6 +19,8 @@ case "$*" in
 esac
 """
 """Its environments have pip only where the file `ensurepip` is."""
+KERNELS = "sr_core/inference/kernels/winograd.c"
+"""An environment is made anew when they change."""
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 
@@ -29,8 +31,9 @@ def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "checkout"
     (folder / ".venv/bin").mkdir(parents=True)
     (folder / "cdk.out/localcloud").mkdir(parents=True)
-    for name in ("Makefile", "pyproject.toml", "constraints.txt", "app.py", "cdk.json"):
-        shutil.copy(ROOT / name, folder)
+    (folder / KERNELS).parent.mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "setup.py", KERNELS, "constraints.txt", "app.py", "cdk.json"):
+        shutil.copy(ROOT / name, folder / name)
     shutil.copytree(ROOT / "config", folder / "config")
     for name in ("sr", "python", "uv"):
         program(folder / ".venv/bin" / name, SHOW_ARGUMENTS)
