@@ -42,8 +42,9 @@ from sr_core import contract
 from sr_core.contract import Stage
 
 REGION = "us-east-1"
-LOCAL_SETTINGS = {"device": "cpu", "precision": "fp32"}
-"""What an execution's settings must hold here: a plan made in the cloud would otherwise ask for a GPU."""
+LOCAL_SETTINGS = {"device": "cpu", "precision": "fp32", "kernels": "torch"}
+"""What an execution's settings must hold here: a plan made in the cloud would otherwise ask for a GPU. It takes torch's
+kernels of its own accord; `sr run`, which settles on the fastest of this machine, has to be told."""
 _ENDING_SECONDS = 60.0
 
 

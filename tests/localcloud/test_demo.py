@@ -35,7 +35,7 @@ def test_the_demo_shows_what_happens_and_writes_the_output(
     with av.open(output) as container:
         assert container.format.name == "matroska,webm"
     for told in (
-        "sr run --device cpu --precision fp32 --codec h264 --preset ultrafast",
+        "sr run --device cpu --precision fp32 --kernels torch --codec h264 --preset ultrafast",
         "out [1].mkv: ",
         "ExtractSpot",
         "chunk 0: UpscaleStandardSpotWhy",
