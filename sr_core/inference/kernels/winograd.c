@@ -158,7 +158,7 @@ MULTIPLICATION(4)
 static multiplication *const MULTIPLICATIONS[] = {multiply_4};
 #endif
 
-/* So many channels' weights lie together, each input's one after another (`winograd.packed_weights`). */
+/* So many channels' weights lie together, each input's one after another (`Library._ready`). */
 int panel_channels(void) { return CHANNEL_STEP * (int)(sizeof MULTIPLICATIONS / sizeof *MULTIPLICATIONS); }
 
 /* products = rows times weights, for one frequency of a group of tiles. */
