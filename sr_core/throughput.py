@@ -77,10 +77,10 @@ TIERS: dict[Tier, TierMachine] = {
     "local": TierMachine(
         instance_type=None,
         flops_per_second=Rate(
-            value=390e9,
+            value=800e9,
             basis="measured",
-            source="bench.speed: realesr-animevideov3 in bf16 on two Zen 4 cores with AVX-512 BF16, 2026-11-25; "
-            "without bf16 about a third of it",
+            source="bench.speed: realesr-animevideov3 by Winograd's kernels on two cores of a Xeon with AVX-512, "
+            "2026-11-29; networks of 32 features reach three fifths of it, torch's layers two",
         ),
         memory_bytes_per_second=None,
         encoded_pixels_per_second=Rate(value=32e6, basis="measured", source=_MEASURED_CPU),
