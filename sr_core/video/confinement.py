@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 _KEPT_NAMES = (
@@ -70,6 +71,15 @@ def die_with(parent: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)  # it was faster
+
+
+def get_ready() -> None:
+    """Finds out beforehand what `confine` must know, for all processes that are forked from this one.
+
+    To find the ffmpeg command is to run it once, which takes longer than most readers do.
+    """
+    if has_landlock():
+        _libraries()
 
 
 def confine(bounds: Bounds) -> None:
@@ -155,6 +165,7 @@ def _allow(ruleset: int, paths: Iterable[Path], actions: int, on_files: int) -> 
                 os.close(descriptor)
 
 
+@cache
 def _libraries() -> Sequence[Path]:
     """Where this interpreter, its packages and the ffmpeg command lie."""
     import imageio_ffmpeg

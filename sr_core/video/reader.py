@@ -24,7 +24,7 @@ import av
 from sr_core.errors import HostCapacity, SrError
 from sr_core.media_limits import Limits
 from sr_core.video import limits, messages
-from sr_core.video.confinement import Bounds, confine, die_with
+from sr_core.video.confinement import Bounds, confine, die_with, get_ready
 from sr_core.video.write import DISK_IS_FULL
 
 Tell = Callable[[Any], None]
@@ -63,6 +63,7 @@ class Outcome:
 def serve(descriptor: int) -> None:
     """Forks a reader for every job that arrives at that socket, until nobody is left who could send one."""
     requests = socket.socket(fileno=descriptor)
+    get_ready()
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)

@@ -53,14 +53,18 @@ def extracting(folder: Path, **environment: str) -> Iterator["subprocess.Popen[s
 
 
 def stopped_reader(process: "subprocess.Popen[str]") -> int:
-    """The process id of a reader of the command, which stands still from now on."""
+    """The process id of a reader of the command, which stands still from now on.
+
+    Unlike what the nursery itself asks ffmpeg, a reader leads a group of processes.
+    """
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for nursery in children(process.pid):
             for reader in children(nursery):
                 with suppress(ProcessLookupError):
-                    os.kill(reader, signal.SIGSTOP)
-                    return reader
+                    if os.getpgid(reader) == reader:
+                        os.kill(reader, signal.SIGSTOP)
+                        return reader
         time.sleep(0.001)
     raise AssertionError("no reader was met")
 
