@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import moto.backends as moto_backends
 import moto.batch.models as moto_batch
 import moto.stepfunctions.parser.asl.component.common.retry.retrier_decl as moto_retrier
 import moto.stepfunctions.parser.asl.utils.boto_client as moto_clients
+import moto.stepfunctions.parser.asl.utils.json_path as moto_paths
+from antlr4 import RuleContext
 from moto.batch.responses import BatchResponse
 from moto.core.exceptions import JsonRESTError
 from moto.stepfunctions.parser.asl.antlr.runtime.ASLParser import ASLParser
@@ -43,7 +46,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 )
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 
-from localcloud import clients, json_lines, parse_trees, task_words, waits
+from localcloud import clients, json_lines, kept, parse_trees, task_words, waits
 from localcloud.batch import LocalJob, submitted_retry_strategy
 from localcloud.control import Control
 from localcloud.execution import is_running
@@ -258,6 +261,14 @@ GAPS = (
         owner=ASLParser,
         name="state_machine",
         make=parse_trees.kept,
+    ),
+    *(
+        Gap(reason=reason, owner=owner, name=name, make=kept.answers)
+        for reason, owner, name in (
+            ("a piece of a definition puts its text together anew whenever it is asked for", RuleContext, "getText"),
+            ("a path is parsed anew whenever something is looked up by it", moto_paths, "parse"),
+            ("moto looks through its own folders for each request", moto_backends, "list_of_moto_modules"),
+        )
     ),
     Gap(
         reason="a client is made for every task: that takes longer than the task",

@@ -4,6 +4,7 @@ A statement with an element or a condition that is not known here raises, so tha
 (IAM User Guide, "Policy evaluation logic" and "IAM JSON policy elements: Condition operators".)
 """
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -26,11 +27,9 @@ class Policy:
                 raise ValueError(f"a policy uses {sorted(unknown)}, which localcloud does not evaluate")
 
     @classmethod
-    def of_role(cls, iam: Any, role_name: str) -> Self:
-        """Reads the inline policies of a role with an IAM client."""
-        names = iam.list_role_policies(RoleName=role_name)["PolicyNames"]
-        documents = [iam.get_role_policy(RoleName=role_name, PolicyName=name)["PolicyDocument"] for name in names]
-        return cls(statement for document in documents for statement in _as_list(document["Statement"]))
+    def of_documents(cls, documents: Iterable[str]) -> Self:
+        """That of a role with these inline policies, as JSON."""
+        return cls(statement for document in documents for statement in _as_list(json.loads(document)["Statement"]))
 
     def allows(self, action: str, resource: str, context: Mapping[str, str] | None = None) -> bool:
         """Whether some statement allows `action` on the ARN `resource`, and none denies it.

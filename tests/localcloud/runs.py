@@ -4,6 +4,7 @@ import itertools
 import json
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class Run:
     execution: Execution
     expected: bytes
 
-    @property
+    @cached_property
     def job(self) -> str:
         """Address of the job folder; waits until the state machine has made it up."""
         deadline = time.monotonic() + 60
