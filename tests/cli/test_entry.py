@@ -26,9 +26,9 @@ main()
 
 
 def _signalled(number: signal.Signals, *, ignored: bool = False) -> "subprocess.CompletedProcess[str]":
-    code = WHILE_IMPORTING.format(number=int(number))
-    if ignored:
-        code = f"import signal; signal.signal({int(number)}, signal.SIG_IGN)\n{code}"
+    # Said in either case: what a shell starts in the background ignores SIGINT, these tests, too.
+    before = "SIG_IGN" if ignored else "SIG_DFL"
+    code = f"import signal; signal.signal({int(number)}, signal.{before})\n{WHILE_IMPORTING.format(number=int(number))}"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
