@@ -27,8 +27,8 @@ def assembly(synthesize: Synthesize, pytestconfig: pytest.Config) -> CloudAssemb
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """84 frames and a tone: four segments, of 24, 24, 24 and 12 frames."""
-    return make_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", frames=84)
+    """84 small frames and a tone: four segments, of 24, 24, 24 and 12 frames."""
+    return make_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", frames=84, size=(32, 32))
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ _KINDS = {
     "exit=75": 2,
     "exit=64": 1,
     "exit=1": 1,
-    "disk-full": 1,
+    "disk-full=8000": 1,  # more than a chunk of the clip has, less than a segment
     "throttle": 2,
     "cause=Service unavailable": 1,
     "cut-cause=80": 1,

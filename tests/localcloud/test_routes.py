@@ -50,7 +50,7 @@ ROUTES = {
     "exit 71": Route("exit=71:upscale/{}", (SPOT, WHY, "UpscaleMemorySpot"), "sr-trial-memory", (71,)),
     "exit 137": Route("exit=137:upscale/{}", (SPOT, WHY, "UpscaleMemorySpot"), "sr-trial-memory", (137,)),
     "killed for its memory": Route("oom:upscale/{}", (SPOT, WHY, "UpscaleMemorySpot"), "sr-trial-memory", (137,)),
-    "a full disk": Route("disk-full:upscale/{}", (SPOT, WHY, "UpscaleMemorySpot"), "sr-trial-memory", (71,)),
+    "a full disk": Route("disk-full=8000:upscale/{}", (SPOT, WHY, "UpscaleMemorySpot"), "sr-trial-memory", (71,)),
     "exit 74 once": Route("exit=74:upscale/{}", (SPOT,), "sr-trial-standard", (74, 0)),
     "throttled submissions": Route("throttle:upscale/{}:3", (SPOT,), "sr-trial-standard", (0,)),
     "no fault": Route("exit=1:encode/{}", (SPOT,), "sr-trial-standard", (0,)),
@@ -144,7 +144,7 @@ def test_a_failure_is_told_in_the_jobs_own_words(cloud: LocalCloud, tmp_path: Pa
 
 def test_a_chunks_failure_is_told_in_the_jobs_own_words(runs: Runs) -> None:
     # Given machines whose disks are full, the largest, too
-    run = runs.finish("disk-full:upscale/1:all")
+    run = runs.finish("disk-full=8000:upscale/1:all")
 
     # Then the execution names the chunk and the reason
     error, cause = run.failure()
