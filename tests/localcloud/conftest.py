@@ -12,17 +12,17 @@ from localcloud.assembly import CloudAssembly
 from localcloud.cloud import LocalCloud
 from localcloud.processes import NewInterpreter, WarmFork
 from tests.clips import make_clip
-from tests.stacks.conftest import Synthesize, example, synthesize
+from tests.stacks.conftest import Synthesize, synthesize, synthesize_anew
 
 from .runs import SETTINGS, Runs
 
-__all__ = ["synthesize"]
+__all__ = ["synthesize", "synthesize_anew"]
 
 
 @pytest.fixture(scope="session")
-def assembly(synthesize: Synthesize, pytestconfig: pytest.Config) -> CloudAssembly:
+def assembly(synthesize: Synthesize) -> CloudAssembly:
     """What `cdk synth` writes for a new account."""
-    return CloudAssembly(example("trial", pytestconfig, synthesize).folder)
+    return CloudAssembly(synthesize("config/trial.yaml").folder)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ Chosen = Callable[[str], Assembly]
 
 
 @pytest.fixture(scope="session")
-def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
+def synthesize_anew(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
     """Synthesizes an example config, or values given in its place, as ``cdk synth`` does; nag findings raise."""
     from aws_cdk import App
 
@@ -39,30 +39,29 @@ def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
 _MADE = pytest.StashKey[dict[str, Assembly]]()
 
 
-def example(name: str, config: pytest.Config, synthesize: Synthesize) -> Assembly:
-    """An example config's assembly, the same one for all tests of a session, whatever folder they lie in."""
-    made = config.stash.setdefault(_MADE, {})
-    if name not in made:
-        made[name] = synthesize(f"config/{name}.yaml")
-    return made[name]
+@pytest.fixture(scope="session")
+def synthesize(synthesize_anew: Synthesize, pytestconfig: pytest.Config) -> Synthesize:
+    """The same, once for each config and for all tests of a session, whatever folder they lie in."""
+    made = pytestconfig.stash.setdefault(_MADE, {})
+
+    def synthesized(source: object) -> Assembly:
+        stated = json.dumps(source, sort_keys=True)
+        if stated not in made:
+            made[stated] = synthesize_anew(source)
+        return made[stated]
+
+    return synthesized
 
 
 @pytest.fixture(scope="session")
-def assemblies(synthesize: Synthesize, pytestconfig: pytest.Config) -> dict[str, Assembly]:
-    return {name: example(name, pytestconfig, synthesize) for name in EXAMPLES}
+def assemblies(synthesize: Synthesize) -> dict[str, Assembly]:
+    return {name: synthesize(f"config/{name}.yaml") for name in EXAMPLES}
 
 
 @pytest.fixture(scope="session")
 def chosen(synthesize: Synthesize) -> Chosen:
     """The assembly of a choice, by its name, made when it is first asked for."""
-    made: dict[str, Assembly] = {}
-
-    def assembly(name: str) -> Assembly:
-        if name not in made:
-            made[name] = synthesize(CHOICES[name])
-        return made[name]
-
-    return assembly
+    return lambda name: synthesize(CHOICES[name])
 
 
 @pytest.fixture(params=EXAMPLES)

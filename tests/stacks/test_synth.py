@@ -17,8 +17,8 @@ from .conftest import EXAMPLES, ROOT, Chosen, Synthesize
 from .reading import Assembly, Json
 
 
-def test_a_second_synthesis_writes_the_same_bytes(synthesize: Synthesize, assemblies: dict[str, Assembly]) -> None:
-    again = synthesize("config/trial.yaml")
+def test_a_second_synthesis_writes_the_same_bytes(synthesize_anew: Synthesize, assemblies: dict[str, Assembly]) -> None:
+    again = synthesize_anew("config/trial.yaml")
 
     def contents(folder: Path) -> dict[str, bytes]:
         # the manifest and the tree name the folder they lie in; the CLI compares templates and assets
