@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -49,6 +50,12 @@ def spin_in_c(tell: Tell) -> None:
     """Holds the interpreter's lock, as a decoder might, for longer than anybody waits."""
     tell(os.getpid())
     sum(range(1 << 40))
+
+
+def ended_children_cpu_seconds(tell: Tell) -> float:
+    """What programs took that this reader has started, and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def keep_telling(tell: Tell, pause_seconds: float, count: int) -> int:

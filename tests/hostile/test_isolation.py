@@ -34,6 +34,11 @@ def test_a_reader_waits_while_nobody_takes_what_it_tells(tmp_path: Path) -> None
         assert int(counter.read_text()) < 30  # megabytes that the sockets hold, of a thousand
 
 
+def test_a_reader_starts_no_program_before_its_work() -> None:
+    """To find the ffmpeg command takes running it: its nursery has done that for all."""
+    assert run(does.ended_children_cpu_seconds) == ([], 0)
+
+
 @pytest.mark.parametrize("kind", [InputError, IntegrityError, HostCapacity, TransientError])
 def test_errors_are_raised_again_as_they_were(kind: type[SrError]) -> None:
     with pytest.raises(SrError, match="said by the reader; as it is") as raised:
