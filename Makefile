@@ -55,7 +55,7 @@ basicsr: $(VENV)/.run ## install what reads BasicSR's option files (--model basi
 	  { echo 'BasicSR needs Python 3.12 or older: rm -r $(VENV); make basicsr PYTHON=python3.12' >&2; exit 69; }
 	@$(INSTALL) -e '.[inference,zoo,basicsr]'
 
-test: $(VENV)/.dev ## run all tests (about five minutes on two cores; PYTEST="-k name" narrows)
+test: $(VENV)/.dev ## run all tests (about four minutes on two cores; PYTEST="-k name" narrows)
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope $(PYTEST)
 
 lint: $(VENV)/.dev ## formatting, style, types, who may import whom
