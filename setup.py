@@ -4,24 +4,41 @@ Without one the package installs all the same, and torch computes everything (do
 of Python: sr_core/inference/winograd_library.py finds the one for its CPU and calls it by ctypes.
 """
 
+import hashlib
 import platform
+from pathlib import Path
 
 from setuptools import Extension, setup
 
-_SOURCE = "sr_core/inference/kernels/winograd.c"
-_FLAGS = ["-O3", "-std=gnu11", "-ffp-contract=fast"]
-"""Sums are fused multiply-adds in all of them, so that they round alike."""
+SOURCE = "sr_core/inference/kernels/winograd.c"
+FLAGS = [
+    "-O3",
+    "-std=gnu11",
+    "-ffp-contract=fast",  # sums are fused multiply-adds in all of them, so that they round alike
+    "-fno-fast-math",
+    "-g0",  # else the file has the folder's name in it, and its digest is part of a job's fingerprint
+]
 _WIDTHS = {
-    "x86_64": {"avx512": ["-march=x86-64-v4"], "avx2": ["-march=x86-64-v3"]},
-    "aarch64": {"neon": ["-march=armv8-a"]},
+    "x86_64": {
+        "avx512": ["-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"],
+        "avx2": ["-mavx2", "-mfma"],
+    },
+    "aarch64": {"neon": []},
 }
+"""What torch promises of a CPU of that capability, and no more."""
+
+# By it a library is known that was compiled of another source than the package has.
+source_id = hashlib.sha256(Path(SOURCE).read_bytes()).hexdigest()[:8]
 
 setup(
     ext_modules=[
         Extension(
             f"sr_core.inference.winograd_{width}",
-            [_SOURCE],
-            extra_compile_args=[*_FLAGS, *flags],
+            [SOURCE],
+            depends=["setup.py"],
+            define_macros=[("SOURCE_ID", f"0x{source_id}")],
+            extra_compile_args=[*FLAGS, *flags],
+            extra_link_args=["-fno-fast-math"],
             optional=True,
         )
         for width, flags in _WIDTHS.get(platform.machine(), {}).items()

@@ -12,7 +12,7 @@ from enum import IntEnum, StrEnum
 PROGRAM = "sr"
 """The command that every container runs and that a person types."""
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 """Part of every request, so that a job folder written under another contract is never resumed by this one."""
 
 

@@ -206,7 +206,7 @@ def test_a_request_of_another_contract_is_refused(manifest: Manifest) -> None:
     manifest.store.put_bytes(REQUEST_KEY, json.dumps(written | {"contract_version": 99}).encode())
 
     with pytest.raises(
-        InputError, match=r"request\.json is not a request: contract_version: .* contract 99, and .* 1;"
+        InputError, match=r"request\.json is not a request: contract_version: .* contract 99, and .* 2;"
     ):
         manifest.request()
 

@@ -17,7 +17,6 @@ from sr_core.video.confinement import has_landlock
 
 _ENCODERS = ("libx264", "libx265", "libsvtav1", "prores_ks", "ffv1", "h264_nvenc", "hevc_nvenc")
 _PACKAGES = ("av", "boto3", "ffmpeg-python", "numpy", "pydantic", "torch", "safetensors")
-_NO_KERNELS = "none compiled for this CPU, which makes networks slower: install a C compiler, then the package anew"
 _NO_FFMPEG = "missing: streams that a container cannot hold are left out instead of converted"
 
 
@@ -51,7 +50,7 @@ def _software() -> dict[str, str]:
     if util.find_spec("torch") is None:
         found["device"] = "none: torch is missing, so `sr upscale` and `sr run` cannot run here; the other stages can"
         return found
-    from sr_core.inference import choose_device, device_name, has_own_kernels, settle
+    from sr_core.inference import choose_device, device_name, has_own_kernels, settle, why_none
     from sr_core.models.catalogue import describe_shipped, shipped
     from sr_core.types import Settings
 
@@ -59,7 +58,7 @@ def _software() -> dict[str, str]:
     chosen = settle(Settings(), describe_shipped(next(iter(shipped()))))
     found["device"] = f"{device} ({device_name(device)}), precision {chosen.precision}, kernels {chosen.kernels}"
     if device == "cpu" and not has_own_kernels():
-        found["kernels"] = _NO_KERNELS
+        found["kernels"] = f"{why_none()}; until then networks are slower"
     return found
 
 

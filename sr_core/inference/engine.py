@@ -171,8 +171,9 @@ class Engine:
         """Upscales a rectangle of a picture, seen with its surroundings."""
         network, (height, width) = self._network, rgb.shape[-2:]
         if isinstance(network, WinogradCompact):
-            largest_px = max(part.bottom - part.top, part.right - part.left)
-            return self._in_memory(lambda tile_px: network.part(rgb, part, tile_px=tile_px), largest_px=largest_px)
+            return self._in_memory(
+                lambda tile_px: network.part(rgb, part, tile_px=tile_px), largest_px=max(height, width)
+            )
         seen = part.grown(self.execution.halo_px, width_px=width, height_px=height)
         margins = Margins(
             part.top - seen.top, seen.bottom - part.bottom, part.left - seen.left, seen.right - part.right

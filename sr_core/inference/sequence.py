@@ -176,9 +176,8 @@ class SequenceUpscaler:
             if cells is None:
                 return _repeated
             how = self._engine.execution
-            askew_px = (
-                how.multiple_px - 1 if self._quarter_turns else 0
-            )  # what is computed at once lies so after turning
+            # What is computed at once lies otherwise in a picture that was turned.
+            askew_px = how.multiple_px - 1 if self._quarter_turns else 0
             costs = Costs(
                 width_px=width,
                 height_px=height,

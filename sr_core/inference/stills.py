@@ -51,7 +51,8 @@ class StillUpscaler:
         else:
             settle_gpu_numerics()
         self.model = model
-        self.description = f"{model.name} (×{model.scale}) on {how.device} {device_name(how.device)} in {how.precision}"
+        device = f"{how.device} {device_name(how.device)}"
+        self.description = f"{model.name} (×{model.scale}) on {device} in {how.precision} by {how.kernels}"
         """For people: the network, and what it runs on."""
         self._engine = Engine(load(model, weights), how, scale=model.scale)
         self._turn = threading.Lock()

@@ -5,9 +5,12 @@ setup.py compiles them where there is a C compiler. Knows nothing of networks; s
 
 import ctypes
 import hashlib
+import platform
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import astuple
 from functools import cache
+from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +27,7 @@ CHANNEL_STEP = 16
 """Channels come in multiples of it; what a layer lacks is zeros."""
 _FREQUENCIES = (TILE_PX + 2) ** 2
 _WIDTHS = {"AVX512": ("avx512", "avx2"), "AVX2": ("avx2",)}
-"""By what torch calls the CPU's widest vectors: the libraries that run there, the fastest first."""
+"""On x86, by what torch calls the CPU's widest vectors: the libraries that run there, the fastest first."""
 _TO_FREQUENCIES = (
     (1 / 4, 0, 0),
     (-1 / 6, -1 / 6, -1 / 6),
@@ -104,11 +107,13 @@ class Layer(NamedTuple):
 class Library:
     """One compiled winograd.c.
 
-    Raises OSError when the file is no library for this machine.
+    Raises OSError when the file is no library for this machine, or compiled of another source than the package has.
     """
 
     def __init__(self, path: Path) -> None:
         found = ctypes.CDLL(str(path))
+        if not hasattr(found, "source_id") or ctypes.c_uint(found.source_id()).value != _source_id():
+            raise OSError(f"{path.name} was compiled of another source")
         found.work_size.restype = ctypes.c_size_t
         found.convolve.restype = found.convolve_planes.restype = None
         self._convolve: Callable[..., None] = found.convolve
@@ -195,12 +200,33 @@ def padded(channels: int) -> int:
 
 @cache
 def library() -> Library | None:
-    """The fastest for this CPU; None where none was compiled."""
-    for width in _WIDTHS.get(torch.backends.cpu.get_cpu_capability(), ("neon",)):
-        spec = find_spec(f"sr_core.inference.winograd_{width}")
-        if spec is not None and spec.origin is not None:
-            return Library(Path(spec.origin))
+    """The fastest for this CPU; None where none was compiled, or none that can be used (`why_none`)."""
+    for path in _paths():
+        with suppress(OSError):
+            return Library(path)
     return None
+
+
+def why_none() -> str:
+    """Why `library` is None, for people."""
+    for path in _paths():
+        try:
+            Library(path)
+        except OSError as error:
+            return f"unusable ({error}): install the package anew, with a C compiler"
+    return "none compiled: install a C compiler, gcc 5 or clang 8 or newer, then the package anew"
+
+
+def _paths() -> list[Path]:
+    is_x86 = platform.machine() == "x86_64"
+    widths = _WIDTHS.get(torch.backends.cpu.get_cpu_capability(), ()) if is_x86 else ("neon",)
+    found = (find_spec(f"sr_core.inference.winograd_{width}") for width in widths)
+    return [Path(spec.origin) for spec in found if spec is not None and spec.origin is not None]
+
+
+def _source_id() -> int:
+    source = resources.files("sr_core.inference") / "kernels" / "winograd.c"
+    return int(hashlib.sha256(source.read_bytes()).hexdigest()[:8], 16)
 
 
 def _filled(values: Tensor, length: int) -> Tensor:

@@ -93,8 +93,10 @@ class Compact(nn.Module):
                     slope = layer.weight.detach().cpu() * slope
                 case nn.LeakyReLU():
                     slope = layer.negative_slope * slope
-                case _:
+                case nn.ReLU():
                     slope = 0 * slope
+                case _:
+                    raise ValueError(f"{type(layer).__name__} has no slope")
             found[-1] = (conv, slope)
         return found
 

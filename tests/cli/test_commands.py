@@ -186,7 +186,7 @@ def test_doctor_says_which_device_would_be_used(capsys: pytest.CaptureFixture[st
     assert findings["device"].startswith(("cpu", "cuda"))
 
 
-@pytest.mark.parametrize(("compiled", "said"), [(True, None), (False, "none compiled for this CPU")])
+@pytest.mark.parametrize(("compiled", "said"), [(True, None), (False, "none compiled: install a C compiler")])
 def test_doctor_says_what_computes_and_where_kernels_are_missing(
     compiled: bool, said: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

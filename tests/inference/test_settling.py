@@ -2,6 +2,7 @@
 
 import pytest
 
+from sr_core.errors import InputError
 from sr_core.inference import gains, settle
 from sr_core.types import Kernels, Precision, Settings
 from tests import builders
@@ -13,8 +14,9 @@ def cpu(monkeypatch: pytest.MonkeyPatch, *, winograd: float, bf16: float | None 
     """Has a CPU that is so many times as fast by either; without instructions for bf16 if that is None."""
     for module in ("settling", "precision"):
         monkeypatch.setattr(f"sr_core.inference.{module}.computes_bf16", lambda _device: bf16 is not None)
-        monkeypatch.setattr(f"sr_core.inference.{module}.bf16_gain", lambda: bf16)
-    monkeypatch.setattr("sr_core.inference.settling.winograd_gain", lambda: winograd)
+        monkeypatch.setattr(f"sr_core.inference.{module}.bf16_gain", lambda *_features: bf16)
+    monkeypatch.setattr("sr_core.inference.settling.winograd_gain", lambda _features: winograd)
+    monkeypatch.setattr("sr_core.inference.settling.has_own_kernels", lambda: winograd > 0)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,7 @@ def cpu(monkeypatch: pytest.MonkeyPatch, *, winograd: float, bf16: float | None 
         (2.6, 0.5, ("fp32", "winograd")),  # a Xeon that multiplies bf16 at half of fp32's rate
         (2.6, 2.0, ("fp32", "winograd")),
         (2.0, 2.0, ("fp32", "winograd")),  # as fast, and more exact
+        (2.0, 2.4, ("fp32", "winograd")),  # so near that the next start might say otherwise
         (2.6, 8.0, ("bf16", "torch")),  # a matrix unit
         (1.2, 2.0, ("bf16", "torch")),
         (1.2, None, ("fp32", "torch")),  # what little it gains is not worth its rounding
@@ -73,6 +76,36 @@ def test_a_network_that_is_wrong_in_bf16_gets_winograds_kernels_where_bf16_were_
     settled = settle(Settings(device="cpu"), builders.model(precisions=("fp32",)))
 
     assert (settled.precision, settled.kernels) == ("fp32", "winograd")
+
+
+@pytest.mark.parametrize(
+    ("inner_count", "features"), [(6, 32), (16, 64), (16, 48), (3, 16), (2, 8)], ids=lambda each: str(each)
+)
+def test_the_gain_is_that_of_layers_as_wide_as_the_networks(
+    inner_count: int, features: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu(monkeypatch, winograd=2.6)
+    asked: list[int] = []
+
+    def gain(width: int) -> float:
+        asked.append(width)
+        return 2.6
+
+    monkeypatch.setattr("sr_core.inference.settling.winograd_gain", gain)
+    macs = 9 * (3 * features + inner_count * features**2 + features * 12)
+
+    settle(Settings(device="cpu"), builders.model(radius_px=inner_count + 2, macs_per_pixel=macs))
+
+    assert asked == [features]
+
+
+def test_kernels_that_were_asked_for_and_are_not_here_are_refused_before_anything_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cpu(monkeypatch, winograd=0.0)
+
+    with pytest.raises(InputError, match=r"no Winograd's kernels for this CPU .* take --kernels torch"):
+        settle(Settings(device="cpu", kernels="winograd"), COMPACT)
 
 
 def test_another_architecture_and_a_gpu_are_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:

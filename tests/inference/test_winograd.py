@@ -1,6 +1,7 @@
 """Winograd's kernels: what torch's layers give but for rounding, and the same bits for a part as for the whole."""
 
 import copy
+import hashlib
 import platform
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from sr_core.errors import InputError
 from sr_core.inference import winograd_library
 from sr_core.inference.device import fingerprint
 from sr_core.inference.rectangles import Rectangle
-from sr_core.inference.winograd import WinogradCompact, accelerate
+from sr_core.inference.winograd import WinogradCompact, accelerate, error_of
 from sr_core.inference.winograd_library import Layer, Library, Pixels, library
 from sr_core.models.compact import Compact
 
@@ -108,8 +109,8 @@ def test_tiles_of_any_size_give_the_very_bits_of_the_whole(tile_px: int) -> None
     ("options", "capabilities"),
     [
         ((), ()),  # vectors of four, as on arm64: any CPU has them
-        (("-march=x86-64-v3",), ("AVX2", "AVX512")),
-        (("-march=x86-64-v4",), ("AVX512",)),
+        (("-mavx2", "-mfma"), ("AVX2", "AVX512")),
+        (("-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"), ("AVX512",)),
     ],
     ids=["four-lanes", "avx2", "avx512"],
 )
@@ -122,7 +123,8 @@ def test_kernels_for_other_vectors_differ_by_rounding_alone(
     if options and (platform.machine() != "x86_64" or torch.backends.cpu.get_cpu_capability() not in capabilities):
         pytest.skip(f"needs a CPU with {capabilities[0]}")
     source = Path(winograd_library.__file__).parent / "kernels" / "winograd.c"
-    always = ["-O2", "-std=gnu11", "-w", "-shared", "-fPIC"]
+    named = f"-DSOURCE_ID=0x{hashlib.sha256(source.read_bytes()).hexdigest()[:8]}"
+    always = ["-O2", "-std=gnu11", "-ffp-contract=fast", "-w", "-shared", "-fPIC", named]
     subprocess.run([compiler, *always, *options, "-o", tmp_path / "winograd.so", source], check=True)
     network, rgb = lively(features=80), picture(23, 41)
 
@@ -159,15 +161,42 @@ def test_kernels_that_are_wrong_on_this_cpu_are_noticed_at_the_start(
 
     assert isinstance(accelerate(lively()), WinogradCompact)
     monkeypatch.setattr(Library, "convolve", convolve_wrongly)
+    error_of.cache_clear()  # as in a new process
 
     with pytest.raises(InputError, match=r"are wrong on this CPU: .* take --kernels torch, and report it"):
         accelerate(lively())
+    error_of.cache_clear()
+
+
+@needs_kernels
+def test_weights_that_are_unusable_are_no_fault_of_the_kernels() -> None:
+    network = copy.deepcopy(lively())
+    nn.init.constant_(network.convolutions()[0][0].weight, torch.nan)
+
+    assert isinstance(accelerate(network), WinogradCompact)
+
+
+@needs_kernels
+@pytest.mark.parametrize("spoilt", ["another source", "no library"])
+def test_a_library_that_is_not_of_this_source_is_none(
+    spoilt: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = winograd_library._paths()[0]
+    if spoilt == "no library":
+        (tmp_path / "winograd.so").write_bytes(b"")
+        monkeypatch.setattr(winograd_library, "_paths", lambda: [tmp_path / "winograd.so"])
+    else:
+        monkeypatch.setattr(winograd_library, "_source_id", lambda: 1)
+        monkeypatch.setattr(winograd_library, "_paths", lambda: [found])
+
+    assert library.__wrapped__() is None
+    assert winograd_library.why_none().startswith("unusable (")
 
 
 def test_where_none_were_compiled_whoever_asks_for_them_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sr_core.inference.winograd.library", lambda: None)
 
-    with pytest.raises(InputError, match=r"not compiled for this CPU \(see `sr doctor`\); take --kernels torch"):
+    with pytest.raises(InputError, match=r"no Winograd's kernels for this CPU .* take --kernels torch"):
         accelerate(lively())
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sr_core.errors import HostCapacity, InputError
+from sr_core.errors import HostCapacity, IntegrityError
 from sr_core.inference.engine import Engine
 from sr_core.inference.rectangles import Rectangle
 from sr_core.inference.sequence import Format, Result, SequenceUpscaler
@@ -63,7 +63,26 @@ def test_out_of_memory_means_smaller_tiles_and_the_same_bits(monkeypatch: pytest
     assert torch.equal(by_whole.upscale_rgb(rgb), whole)
     assert parts is not None
     assert torch.equal(parts[2], whole[PARTS[2].scaled(2).inside()])
-    assert (by_whole.tile_px, by_parts.tile_px) == (65, 64)
+    assert (by_whole.tile_px, by_parts.tile_px) == (65, 65)
+
+
+def test_memory_that_is_short_for_a_moment_ends_no_small_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a part no larger than the smallest tile, while whole frames in other threads hold the memory
+    rgb, part, subject = picture(96, 130), Rectangle(10, 50, 20, 60), engine()
+    whole, calls = engine().upscale_rgb(rgb), [0]
+
+    def fail_once(self: Library, layer: Layer, seen: Pixels, result: Pixels, *, grid: int) -> None:
+        calls[0] += 1
+        if calls[0] == 1:
+            raise MemoryError
+        CONVOLVE(self, layer, seen, result, grid=grid)
+
+    monkeypatch.setattr(Library, "convolve", fail_once)
+
+    parts = subject.upscale_parts(rgb, [part])
+
+    assert parts is not None
+    assert torch.equal(parts[0], whole[part.scaled(2).inside()])
 
 
 def test_out_of_memory_at_the_smallest_tile_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,12 +110,12 @@ def test_what_is_not_finite_is_computed_again_by_torchs_layers(monkeypatch: pyte
     assert subject.upscale_parts(rgb, [Rectangle(0, 40, 0, 60)]) is None
 
 
-def test_a_network_that_is_infinite_by_torchs_layers_too_is_refused_at_the_start() -> None:
+def test_weights_that_are_infinite_by_torchs_layers_too_are_unusable() -> None:
     broken = copy.deepcopy(lively())
     nn.init.constant_(broken.convolutions()[0][0].weight, torch.inf)
 
-    with pytest.raises(InputError, match="are wrong on this CPU"):
-        Engine(broken, execution(), scale=2)
+    with pytest.raises(IntegrityError, match="the weights are unusable"):
+        Engine(broken, execution(), scale=2).upscale_rgb(picture(8, 8))
 
 
 INNER_COUNT = 4

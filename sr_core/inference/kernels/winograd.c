@@ -158,6 +158,9 @@ MULTIPLICATION(4)
 static multiplication *const MULTIPLICATIONS[] = {multiply_4};
 #endif
 
+/* Of the source that this is compiled of (setup.py). */
+unsigned source_id(void) { return SOURCE_ID; }
+
 /* So many channels' weights lie together, each input's one after another (`Library._ready`). */
 int panel_channels(void) { return CHANNEL_STEP * (int)(sizeof MULTIPLICATIONS / sizeof *MULTIPLICATIONS); }
 
