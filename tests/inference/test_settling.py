@@ -1,21 +1,30 @@
 """What a job leaves open is settled by what this machine gains: precision and kernels, together."""
 
+from typing import Any
+
 import pytest
 
 from sr_core.errors import InputError
 from sr_core.inference import gains, settle
-from sr_core.types import Kernels, Precision, Settings
+from sr_core.types import Kernels, ModelSpec, Precision, Settings
 from tests import builders
 
-COMPACT = builders.model()
+
+def network(features: int = 64, inner_count: int = 16, **changes: Any) -> ModelSpec:
+    """A compact one of scale 2."""
+    macs = 9 * (3 * features + inner_count * features**2 + features * 12)
+    return builders.model(scale=2, radius_px=inner_count + 2, macs_per_pixel=macs, **changes)
+
+
+COMPACT = network()
 
 
 def cpu(monkeypatch: pytest.MonkeyPatch, *, winograd: float, bf16: float | None = None) -> None:
     """Has a CPU that is so many times as fast by either; without instructions for bf16 if that is None."""
     for module in ("settling", "precision"):
         monkeypatch.setattr(f"sr_core.inference.{module}.computes_bf16", lambda _device: bf16 is not None)
-        monkeypatch.setattr(f"sr_core.inference.{module}.bf16_gain", lambda *_features: bf16)
-    monkeypatch.setattr("sr_core.inference.settling.winograd_gain", lambda _features: winograd)
+        monkeypatch.setattr(f"sr_core.inference.{module}.bf16_gain", lambda: bf16)
+    monkeypatch.setattr("sr_core.inference.settling.winograd_gain", lambda: winograd)
     monkeypatch.setattr("sr_core.inference.settling.has_own_kernels", lambda: winograd > 0)
 
 
@@ -73,30 +82,28 @@ def test_a_network_that_is_wrong_in_bf16_gets_winograds_kernels_where_bf16_were_
 ) -> None:
     cpu(monkeypatch, winograd=2.6, bf16=8.0)
 
-    settled = settle(Settings(device="cpu"), builders.model(precisions=("fp32",)))
+    settled = settle(Settings(device="cpu"), network(precisions=("fp32",)))
 
     assert (settled.precision, settled.kernels) == ("fp32", "winograd")
 
 
 @pytest.mark.parametrize(
-    ("inner_count", "features"), [(6, 32), (16, 64), (16, 48), (3, 16), (2, 8)], ids=lambda each: str(each)
+    ("features", "inner_count", "chosen"),
+    [
+        (64, 16, "winograd"),
+        (32, 6, "winograd"),
+        (24, 3, "winograd"),
+        (20, 16, "torch"),
+        (16, 6, "torch"),
+        (8, 1, "torch"),
+    ],
 )
-def test_the_gain_is_that_of_layers_as_wide_as_the_networks(
-    inner_count: int, features: int, monkeypatch: pytest.MonkeyPatch
+def test_networks_of_few_features_are_left_to_torch_whatever_is_measured(
+    features: int, inner_count: int, chosen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cpu(monkeypatch, winograd=2.6)
-    asked: list[int] = []
 
-    def gain(width: int) -> float:
-        asked.append(width)
-        return 2.6
-
-    monkeypatch.setattr("sr_core.inference.settling.winograd_gain", gain)
-    macs = 9 * (3 * features + inner_count * features**2 + features * 12)
-
-    settle(Settings(device="cpu"), builders.model(radius_px=inner_count + 2, macs_per_pixel=macs))
-
-    assert asked == [features]
+    assert settle(Settings(device="cpu"), network(features, inner_count)).kernels == chosen
 
 
 def test_kernels_that_were_asked_for_and_are_not_here_are_refused_before_anything_begins(
@@ -110,7 +117,7 @@ def test_kernels_that_were_asked_for_and_are_not_here_are_refused_before_anythin
 
 def test_another_architecture_and_a_gpu_are_left_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu(monkeypatch, winograd=2.6)
-    other = builders.model(architecture="ESRGAN")
+    other = network(architecture="ESRGAN")
 
     assert settle(Settings(device="cpu"), other).kernels == "torch"
     monkeypatch.setattr("sr_core.inference.settling.choose_device", lambda _settings: "cuda")
