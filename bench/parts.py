@@ -1,10 +1,11 @@
-"""Where a frame's time goes: ``python -m bench.parts [--model NAME|PATH] [--size WxH]``.
+"""Where a frame's time goes: ``python -m bench.parts [--model NAME|PATH] [--kernels torch] [--size WxH]``.
 
 Processor time of one thread, as a worker on a CPU has it, for each part of a frame's way from planes to planes; the
 best of several runs. Parts run one by one; the whole network stands beside them.
 """
 
 import argparse
+import copy
 import sys
 import time
 from collections import defaultdict
@@ -17,7 +18,9 @@ from torch import Tensor, nn
 from bench.machine import describe, machine
 from sr_core.heap import keep_freed_memory
 from sr_core.inference.color import planes_to_rgb, rgb_to_planes
-from sr_core.inference.precision import choose_precision
+from sr_core.inference.settling import settle
+from sr_core.inference.winograd import WinogradCompact
+from sr_core.inference.winograd_library import Library, library
 from sr_core.models.catalogue import recommended, shipped
 from sr_core.models.compact import Compact
 from sr_core.models.describe import describe as describe_model
@@ -25,6 +28,7 @@ from sr_core.models.loading import load
 from sr_core.types import ColorInfo, Settings
 
 _COLOR = ColorInfo(matrix="bt709", range="limited", primaries=1, transfer=1)
+_BY_WINOGRAD = {"first layer": "convolve_planes", "inner layers": "convolve", "last layer": "enlarge"}
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -37,6 +41,43 @@ def thread_seconds(work: Callable[[], object], *, runs: int = 7) -> float:
         work()
         best = min(best, time.thread_time() - started)
     return best
+
+
+@torch.inference_mode()
+def parts_by_winograd(network: Compact, planes: Sequence[Tensor], found: Library) -> dict[str, float]:
+    """The same as `parts_of` by Winograd's kernels, in which a layer's activation, and the last one's skip and pixel
+    shuffle, are not apart: of the best of several runs."""
+    seconds: dict[str, float] = defaultdict(float)
+
+    def timed(part: str, work: Callable[..., None]) -> Callable[..., None]:
+        def working(*arguments: object, **named: object) -> None:
+            started = time.thread_time()
+            work(*arguments, **named)
+            seconds[part] += time.thread_time() - started
+
+        return working
+
+    told = copy.copy(found)
+    for part, name in _BY_WINOGRAD.items():
+        setattr(told, name, timed(part, getattr(found, name)))
+    made, rgb = WinogradCompact(network, told), planes_to_rgb(planes, chroma="420", bit_depth=8, color=_COLOR)
+    result, best = made(rgb), {"network, whole": float("inf")}
+    for _ in range(7):
+        seconds.clear()
+        started = time.thread_time()
+        made(rgb)
+        seconds["network, whole"] = time.thread_time() - started
+        best = min(best, dict(seconds), key=lambda run: run["network, whole"])
+    return best | _around(planes, result)
+
+
+def _around(planes: Sequence[Tensor], result: Tensor) -> dict[str, float]:
+    """What is done before the network, and with what it gave."""
+    return {
+        "planes to RGB": thread_seconds(lambda: planes_to_rgb(planes, chroma="420", bit_depth=8, color=_COLOR)),
+        "looking for values that are not finite": thread_seconds(lambda: result.sum()),
+        "RGB to planes": thread_seconds(lambda: rgb_to_planes(result, chroma="420", bit_depth=8, color=_COLOR)),
+    }
 
 
 @torch.inference_mode()
@@ -65,9 +106,8 @@ def parts_of(network: Compact, planes: Sequence[Tensor], dtype: torch.dtype) -> 
     whole = thread_seconds(lambda: network(batch))
     result = network(batch)
     seconds["skip and pixel shuffle"] = max(0.0, whole - sum(seconds.values()) + seconds["planes to RGB"])
-    seconds["looking for values that are not finite"] = thread_seconds(lambda: result.sum())
-    seconds["RGB to planes"] = thread_seconds(lambda: rgb_to_planes(result, chroma="420", bit_depth=8, color=_COLOR))
     seconds["network, whole"] = whole
+    seconds |= _around(planes, result)
     return dict(seconds)
 
 
@@ -82,13 +122,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{spec.name} is not a compact network: only those are taken apart")
         return 1
     width, height = map(int, options.size.split("x"))
-    precision = choose_precision(Settings(), "cpu")
+    chosen = settle(Settings(device="cpu", kernels=options.kernels), spec)
+    precision, found = chosen.precision, library() if chosen.kernels == "winograd" else None
     sizes = ((height, width), *2 * (((height + 1) // 2, (width + 1) // 2),))
     planes = [torch.randint(0, 256, (1, *size), dtype=torch.uint8) for size in sizes]
-    seconds = parts_of(network, planes, _DTYPES[precision])
+    seconds = parts_by_winograd(network, planes, found) if found else parts_of(network, planes, _DTYPES[precision])
     whole = seconds["network, whole"] + seconds["planes to RGB"] + seconds["RGB to planes"]
     print(describe(machine()))
-    print(f"{Path(spec.name).stem} x{spec.scale}, {width}×{height}, {precision}, one thread")
+    print(f"{Path(spec.name).stem} x{spec.scale}, {width}×{height}, {precision} by {chosen.kernels}, one thread")
     flops = 2.0 * spec.macs_per_pixel * width * height
     for part, each in sorted(seconds.items(), key=lambda item: -item[1]):
         print(f"{part:<46} {each * 1e3:9.2f} ms  {each / whole:6.1%}")
@@ -99,6 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.parts", description=__doc__.splitlines()[0])
     parser.add_argument("--model", default=recommended(None), metavar="NAME|PATH", help="(%(default)s)")
+    parser.add_argument("--kernels", default="auto", choices=["auto", "torch", "winograd"], help="(%(default)s)")
     parser.add_argument("--size", default="640x360", metavar="WxH", help="(%(default)s)")
     return parser
 

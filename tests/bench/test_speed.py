@@ -16,12 +16,14 @@ from bench.clips import write_clip
 from bench.command import sr
 from bench.machine import machine
 from bench.memory import tiny_network
-from bench.parts import parts_of
+from bench.parts import parts_by_winograd, parts_of
 from bench.plain_loop import plain_loop
 from bench.speed import frame_count
 from bench.speeds import Speed, SpeedRound, fastest
+from sr_core.inference.winograd_library import library
 from sr_core.models.compact import Compact
 from sr_core.models.describe import describe
+from tests.inference.lively import needs_kernels
 
 from .builders import FRAMES, SIZE_PX, run
 
@@ -160,6 +162,19 @@ class TestSpeed:
         assert frame_count(1e6, 100e9, 10, output_px=1280 * 720) == 96
         assert frame_count(1e6, 100e9, 10, output_px=1280 * 720, device="cuda") == 480
         assert frame_count(1e6, 100e9, 10, output_px=3840 * 2160, device="cuda") == 241
+
+    @needs_kernels
+    def test_parts_by_winograds_kernels_make_up_the_whole(self) -> None:
+        planes = [torch.zeros(1, *size, dtype=torch.uint8) for size in ((32, 48), (16, 24), (16, 24))]
+        found = library()
+        assert found is not None
+
+        seconds = parts_by_winograd(Compact(scale=2, feature_count=24, conv_count=1), planes, found)
+
+        layers = [seconds[f"{which} layer{'s' * (which == 'inner')}"] for which in ("first", "inner", "last")]
+        assert all(each > 0 for each in layers)
+        assert sum(layers) <= seconds["network, whole"]
+        assert {"RGB to planes", "planes to RGB"} < seconds.keys()
 
     def test_parts_of_a_frame_are_all_there(self) -> None:
         planes = [torch.zeros(1, *size, dtype=torch.uint8) for size in ((32, 48), (16, 24), (16, 24))]
