@@ -88,10 +88,11 @@ def measure(
     name: str, clip: Path, folder: Path, *, model: str, preset: str, rounds: int, kernels: str = "auto"
 ) -> Figure:
     """Measures one clip; `folder` is an empty one for the jobs."""
-    job, by_torch = (
-        Job(clip, _made(folder / each), preset=preset, model=model, kernels=each) for each in (kernels, "torch")
-    )
+    job = Job(clip, _made(folder / "job"), preset=preset, model=model, kernels=kernels)
     of_job = job.plan.execution.kernels
+    by_torch = (
+        job if of_job == "torch" else Job(clip, _made(folder / "by torch"), preset=preset, model=model, kernels="torch")
+    )
     models: list[float] = []
     over_torch: list[float] = []
     stages: list[float] = []
