@@ -13,7 +13,6 @@ CONFIG ?= config/trial.yaml
 # One more than there are cores, since tests wait now and then, but not many more than a core each has memory for.
 TEST_PROCESSES = $$($(BIN)/python -c 'import os; print(min(os.cpu_count() + 1, 4))')
 ARGS   ?=
-# What the tests' many processes import is compiled once, whatever the environment says: it takes an eighth of their time.
 # Names of files go by the environment, as they are: make's own words end at spaces, and its values at dollar signs.
 override VIDEO := $(value VIDEO)
 override OUT   := $(value OUT)
@@ -55,6 +54,7 @@ basicsr: $(VENV)/.run ## install what reads BasicSR's option files (--model basi
 	  { echo 'BasicSR needs Python 3.12 or older: rm -r $(VENV); make basicsr PYTHON=python3.12' >&2; exit 69; }
 	@$(INSTALL) -e '.[inference,zoo,basicsr]'
 
+# What the tests' many processes import is compiled once, whatever the environment says: it takes an eighth of their time.
 test: $(VENV)/.dev ## run all tests (about four minutes on two cores; PYTEST="-k name" narrows)
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope $(PYTEST)
 

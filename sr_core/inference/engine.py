@@ -178,7 +178,7 @@ class Engine:
         margins = Margins(
             part.top - seen.top, seen.bottom - part.bottom, part.left - seen.left, seen.right - part.right
         )
-        return self._run_inside(rgb[:, :, seen.top : seen.bottom, seen.left : seen.right], margins)
+        return self._run_inside(rgb[seen.inside()], margins)
 
     def _run_inside(self, rgb: Tensor, margins: Margins) -> Tensor:
         """Upscales what is inside of the margins."""

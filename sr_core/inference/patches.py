@@ -19,7 +19,7 @@ _REACH_PX = 2
 def patch(rgb: Tensor, parts: Sequence[Rectangle], contents: Sequence[Tensor]) -> None:
     """Overwrites parts of (N, 3, H, W), in its pixels, with a tensor (N, 3, height, width) each."""
     for part, content in zip(parts, contents, strict=True):
-        rgb[:, :, part.top : part.bottom, part.left : part.right] = content
+        rgb[part.inside()] = content
 
 
 def patched_planes(
@@ -49,9 +49,7 @@ def patched_planes(
             min(-(-around.right // 2) * 2, width),
         )
         seen = told.grown(_REACH_PX, width_px=width, height_px=height)
-        made = rgb_to_planes(
-            rgb[:, :, seen.top : seen.bottom, seen.left : seen.right], chroma=chroma, bit_depth=bit_depth, color=color
-        )
+        made = rgb_to_planes(rgb[seen.inside()], chroma=chroma, bit_depth=bit_depth, color=color)
         for plane, new in zip(planes, made, strict=True):
             tall = 2 if plane.shape[1] < height else 1
             wide = 2 if plane.shape[2] < width else 1

@@ -2,11 +2,10 @@
 
 from math import sqrt
 
-from sr_core.errors import InputError
 from sr_core.inference.device import choose_device
 from sr_core.inference.gains import WORTHWHILE_GAIN, bf16_gain, winograd_gain
 from sr_core.inference.precision import choose_precision, computes_bf16
-from sr_core.inference.winograd import INSTEAD, has_own_kernels
+from sr_core.inference.winograd import check_there_are_kernels
 from sr_core.types import COMPACT, Device, Kernels, ModelSpec, Settings
 
 NARROWEST = 23.5
@@ -32,8 +31,8 @@ def choose_kernels(settings: Settings, device: Device, model: ModelSpec) -> Kern
 
     That is bf16 if it gains more by as much as is worth its rounding: the same machine is to choose the same again.
     """
-    if settings.kernels == "winograd" and device == "cpu" and not has_own_kernels():
-        raise InputError(f"there are no Winograd's kernels for this CPU (see `sr doctor`); {INSTEAD}")
+    if settings.kernels == "winograd" and device == "cpu":
+        check_there_are_kernels()
     if settings.kernels != "auto":
         return settings.kernels
     if device == "cuda" or settings.precision not in ("auto", "fp32"):

@@ -128,9 +128,9 @@ def accelerate(network: nn.Module) -> WinogradCompact:
     """
     if not isinstance(network, Compact):
         raise InputError(f"Winograd's kernels are for compact networks; {INSTEAD}")
+    check_there_are_kernels()
     found = library()
-    if found is None:
-        raise InputError(f"there are no Winograd's kernels for this CPU (see `sr doctor`); {INSTEAD}")
+    assert found is not None
     error = error_of(found)
     if not error <= _ALLOWED_ERROR:
         raise InputError(
@@ -148,6 +148,12 @@ def error_of(found: Library) -> float:
         torch.manual_seed(1)
         network, picture = Compact(scale=2, feature_count=48, conv_count=2), torch.rand((1, 3, *_CHECKED_PX))
     return float((WinogradCompact(network, found)(picture) - network(picture)).abs().max())
+
+
+def check_there_are_kernels() -> None:
+    """Raises InputError where none were compiled for this CPU."""
+    if not has_own_kernels():
+        raise InputError(f"there are no Winograd's kernels for this CPU (see `sr doctor`); {INSTEAD}")
 
 
 def has_own_kernels() -> bool:

@@ -25,7 +25,7 @@ def cpu(monkeypatch: pytest.MonkeyPatch, *, winograd: float, bf16: float | None 
         monkeypatch.setattr(f"sr_core.inference.{module}.computes_bf16", lambda _device: bf16 is not None)
         monkeypatch.setattr(f"sr_core.inference.{module}.bf16_gain", lambda: bf16)
     monkeypatch.setattr("sr_core.inference.settling.winograd_gain", lambda: winograd)
-    monkeypatch.setattr("sr_core.inference.settling.has_own_kernels", lambda: winograd > 0)
+    monkeypatch.setattr("sr_core.inference.winograd.has_own_kernels", lambda: winograd > 0)
 
 
 @pytest.mark.parametrize(

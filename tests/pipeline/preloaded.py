@@ -1,6 +1,7 @@
 """Imported by the fork server alone: what its commands share, so that each is as ready as it is.
 
-One nursery, and what this CPU gains by bf16, which every process measures for itself otherwise.
+One nursery, and what this CPU gains by bf16 and by Winograd's kernels, which every process measures for itself
+otherwise.
 """
 
 import gc
