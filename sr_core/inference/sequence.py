@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from sr_core.inference.changes import changed_cells
-from sr_core.inference.color import planes_to_rgb, rgb_to_planes
+from sr_core.inference.conversion import ConversionOf, TorchConversion
 from sr_core.inference.engine import Engine, Upscaled
 from sr_core.inference.patches import patch, patched_planes
 from sr_core.inference.rectangles import Costs, Parts, Rectangle, rectangles_to_compute
@@ -41,7 +41,7 @@ class Result:
     """A frame that was upscaled."""
 
     planes: tuple[Tensor, ...]
-    """(1, height, width) each, as `color.rgb_to_planes` gives them."""
+    """(1, height, width) each, as `Conversion.planes` gives them."""
     computed_share: float = 1.0
     """What went through the network, surroundings included, over what a whole frame would be; at most 1."""
     busy_seconds: float = 0.0
@@ -103,10 +103,20 @@ class SequenceUpscaler:
         output: what upscaled planes shall mean.
         quarter_turns: how far the picture is turned clockwise on the way.
         reuse: whether unchanged parts are taken from the frame before.
+        conversion: what goes from planes to RGB and back.
     """
 
-    def __init__(self, engine: Engine, *, output: Format, quarter_turns: int = 0, reuse: bool = True) -> None:
-        self._engine, self._output = engine, output
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        output: Format,
+        quarter_turns: int = 0,
+        reuse: bool = True,
+        conversion: ConversionOf = TorchConversion,
+    ) -> None:
+        self._engine = engine
+        self._conversion, self._output = conversion, conversion(*output)
         self._quarter_turns = quarter_turns
         self._lock = threading.Lock()
         self._last: Step | None = None
@@ -186,8 +196,7 @@ class SequenceUpscaler:
                 narrows=self._engine.narrows,
             )
             parts = rectangles_to_compute(cells, costs)
-        chroma, bit_depth, color = step.format
-        rgb = planes_to_rgb(step.planes, chroma=chroma, bit_depth=bit_depth, color=color)
+        rgb = self._conversion(*step.format).rgb(step.planes)
         if self._quarter_turns:
             rgb = torch.rot90(rgb, -self._quarter_turns, dims=(2, 3))
         if parts is None:
@@ -207,12 +216,9 @@ class SequenceUpscaler:
         assert upscaled is not None, "a step that has its result has its picture"
         if upscaled.is_redone or self.is_reuse_refuted:
             return self._whole(rgb)
-        chroma, bit_depth, color = self._output
         places = [part.scaled(self._engine.scale) for part in parts]
         patch(upscaled.rgb, places, contents)
-        planes = patched_planes(
-            before.result.result().planes, upscaled.rgb, places, chroma=chroma, bit_depth=bit_depth, color=color
-        )
+        planes = patched_planes(before.result.result().planes, upscaled.rgb, places, self._output)
         if self._is_to_be_checked():
             whole = self._whole(rgb)
             same = torch.equal(whole.upscaled.rgb, upscaled.rgb) and all(map(torch.equal, whole.result.planes, planes))
@@ -222,10 +228,8 @@ class SequenceUpscaler:
         return _Computed(upscaled, Result(planes=planes, computed_share=share))
 
     def _whole(self, rgb: Tensor) -> _Computed:
-        chroma, bit_depth, color = self._output
         upscaled = self._engine.upscale_whole(rgb)
-        planes = rgb_to_planes(upscaled.rgb, chroma=chroma, bit_depth=bit_depth, color=color)
-        return _Computed(upscaled, Result(planes=planes))
+        return _Computed(upscaled, Result(planes=self._output.planes(upscaled.rgb)))
 
     def _is_to_be_checked(self) -> bool:
         with self._lock:

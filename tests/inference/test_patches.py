@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sr_core.inference.color import rgb_to_planes
+from sr_core.inference.conversion import TorchConversion
 from sr_core.inference.patches import patch, patched_planes
 from sr_core.inference.rectangles import Rectangle
 from tests import builders
@@ -40,7 +41,7 @@ def test_mended_planes_are_those_of_the_mended_picture(
     # When parts of it are overwritten
     contents = [picture(2 + index, part.bottom - part.top, part.right - part.left) for index, part in enumerate(parts)]
     patch(rgb, parts, contents)
-    mended = patched_planes(before, rgb, parts, **form)  # type: ignore[arg-type]
+    mended = patched_planes(before, rgb, parts, TorchConversion(**form))  # type: ignore[arg-type]
 
     # Then nobody can tell that the planes were not made of the whole, and those of before are as they were
     assert all(map(torch.equal, mended, rgb_to_planes(rgb, **form)))  # type: ignore[arg-type]
