@@ -131,7 +131,7 @@ $(UV):
 	  { echo 'no environment could be made in $(VENV); on Debian and Ubuntu: apt install python3-venv' >&2; exit 69; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-$(VENV)/.run: pyproject.toml setup.py sr_core/inference/kernels/winograd.c constraints.txt | $(UV)
+$(VENV)/.run: pyproject.toml setup.py $(wildcard sr_core/inference/kernels/*.c) constraints.txt | $(UV)
 	@echo "setting up $(VENV) (torch is most of it)" >&2
 	@$(INSTALL) $(BACKEND) -e '.[inference]' 2>$(VENV)/install.log || $(INSTALL) -e '.[inference]'
 	@touch $@

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-SOURCE = "sr_core/inference/kernels/winograd.c"
+KERNELS = Path("sr_core/inference/kernels")
+SOURCES = [KERNELS / "planes.c", KERNELS / "winograd.c"]
 FLAGS = [
     "-O3",
     "-std=gnu11",
@@ -27,14 +28,14 @@ _WIDTHS = {
 }
 """What torch promises of a CPU of that capability, and no more."""
 
-# By it a library is known that was compiled of another source than the package has.
-source_id = hashlib.sha256(Path(SOURCE).read_bytes()).hexdigest()[:8]
+# By it a library is known that was compiled of other sources than the package has.
+source_id = hashlib.sha256(b"".join(source.read_bytes() for source in SOURCES)).hexdigest()[:8]
 
 setup(
     ext_modules=[
         Extension(
             f"sr_core.inference.winograd_{width}",
-            [SOURCE],
+            [str(source) for source in SOURCES],
             depends=["setup.py"],
             define_macros=[("SOURCE_ID", f"0x{source_id}")],
             extra_compile_args=[*FLAGS, *flags],

@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from sr_core.heap import keep_freed_memory
+from sr_core.inference.conversion import TorchConversion
 from sr_core.inference.device import check_planned_device, fingerprint, worker_count
 from sr_core.inference.engine import Engine
 from sr_core.inference.fused_planes import fuse_planes
 from sr_core.inference.numerics import settle_gpu_numerics
+from sr_core.inference.own_planes import own_conversion
 from sr_core.inference.sequence import Format, Result, SequenceUpscaler, Step
 from sr_core.inference.streamed import Arrived, StreamedUpscaler
 from sr_core.models.loading import load
@@ -80,6 +82,7 @@ class FrameUpscaler:
                 output=output,
                 quarter_turns=quarter_turns,
                 reuse=reuse and plan.execution.halo_is_exact,
+                conversion=own_conversion if plan.execution.kernels == "winograd" else TorchConversion,
             )
             self._way = _OnCores(self._sequence, workers=self.workers)
             self.notes = ()
@@ -160,4 +163,4 @@ class _OnCores:
 
 def _to_numpy(plane: Tensor) -> Plane:
     samples = plane[0].numpy()
-    return samples if samples.dtype == np.uint8 else samples.astype(np.uint16)
+    return samples if samples.dtype == np.uint8 else samples.astype(np.uint16, copy=False)

@@ -1,6 +1,7 @@
 """The compiled kernels/winograd.c: which of them this CPU runs, how its weights lie, and how it is called.
 
-setup.py compiles them where there is a C compiler. Knows nothing of networks; see docs/decisions/0720.
+setup.py compiles them where there is a C compiler, and kernels/planes.c with them (`own_planes`). Knows nothing of
+networks; see docs/decisions/0720.
 """
 
 import ctypes
@@ -25,6 +26,8 @@ TILE_PX = 4
 """Sides of the squares that are computed at once. In a tile each value depends, if only by rounding, on all it sees."""
 CHANNEL_STEP = 16
 """Channels come in multiples of it; what a layer lacks is zeros."""
+SOURCES = ("planes.c", "winograd.c")
+"""What a library is compiled of, as setup.py has it."""
 _FREQUENCIES = (TILE_PX + 2) ** 2
 _WIDTHS = {"AVX512": ("avx512", "avx2"), "AVX2": ("avx2",)}
 """On x86, by what torch calls the CPU's widest vectors: the libraries that run there, the fastest first."""
@@ -105,15 +108,16 @@ class Layer(NamedTuple):
 
 
 class Library:
-    """One compiled winograd.c.
+    """One compiled winograd.c, and planes.c.
 
-    Raises OSError when the file is no library for this machine, or compiled of another source than the package has.
+    Raises OSError when the file is no library for this machine, or compiled of other sources than the package has.
     """
 
     def __init__(self, path: Path) -> None:
-        found = ctypes.CDLL(str(path))
+        self.compiled = found = ctypes.CDLL(str(path))
+        """What is called, for whoever calls what is no layer."""
         if not hasattr(found, "source_id") or ctypes.c_uint(found.source_id()).value != _source_id():
-            raise OSError(f"{path.name} was compiled of another source")
+            raise OSError(f"{path.name} was compiled of other sources")
         found.work_size.restype = ctypes.c_size_t
         found.convolve.restype = found.convolve_planes.restype = None
         self._convolve: Callable[..., None] = found.convolve
@@ -225,8 +229,9 @@ def _paths() -> list[Path]:
 
 
 def _source_id() -> int:
-    source = resources.files("sr_core.inference") / "kernels" / "winograd.c"
-    return int(hashlib.sha256(source.read_bytes()).hexdigest()[:8], 16)
+    kernels = resources.files("sr_core.inference") / "kernels"
+    content = b"".join((kernels / name).read_bytes() for name in SOURCES)
+    return int(hashlib.sha256(content).hexdigest()[:8], 16)
 
 
 def _filled(values: Tensor, length: int) -> Tensor:

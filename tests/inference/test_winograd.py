@@ -1,10 +1,6 @@
 """Winograd's kernels: what torch's layers give but for rounding, and the same bits for a part as for the whole."""
 
 import copy
-import hashlib
-import platform
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +16,7 @@ from sr_core.inference.winograd import WinogradCompact, accelerate, error_of
 from sr_core.inference.winograd_library import Layer, Library, Pixels, library
 from sr_core.models.compact import Compact
 
+from .compiled import VECTORS, compiled_for
 from .lively import execution, lively, needs_kernels, picture
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -105,31 +102,12 @@ def test_tiles_of_any_size_give_the_very_bits_of_the_whole(tile_px: int) -> None
     assert torch.equal(made.part(rgb, part, tile_px=tile_px), whole[part.scaled(2).inside()])
 
 
-@pytest.mark.parametrize(
-    ("options", "capabilities"),
-    [
-        ((), ()),  # vectors of four, as on arm64: any CPU has them
-        (("-mavx2", "-mfma"), ("AVX2", "AVX512")),
-        (("-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"), ("AVX512",)),
-    ],
-    ids=["four-lanes", "avx2", "avx512"],
-)
-def test_kernels_for_other_vectors_differ_by_rounding_alone(
-    options: tuple[str, ...], capabilities: tuple[str, ...], tmp_path: Path
-) -> None:
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("needs a C compiler")
-    if options and (platform.machine() != "x86_64" or torch.backends.cpu.get_cpu_capability() not in capabilities):
-        pytest.skip(f"needs a CPU with {capabilities[0]}")
-    source = Path(winograd_library.__file__).parent / "kernels" / "winograd.c"
-    named = f"-DSOURCE_ID=0x{hashlib.sha256(source.read_bytes()).hexdigest()[:8]}"
-    always = ["-O2", "-std=gnu11", "-ffp-contract=fast", "-w", "-shared", "-fPIC", named]
-    subprocess.run([compiler, *always, *options, "-o", tmp_path / "winograd.so", source], check=True)
+@pytest.mark.parametrize("vectors", VECTORS)
+def test_kernels_for_other_vectors_differ_by_rounding_alone(vectors: str, tmp_path: Path) -> None:
     network, rgb = lively(features=80), picture(23, 41)
 
     # Given the very source, compiled for such vectors
-    made = WinogradCompact(network, Library(tmp_path / "winograd.so"))
+    made = WinogradCompact(network, compiled_for(vectors, tmp_path))
 
     # Then it gives what is exact but for rounding, of a part the same bits, and what the installed one gives
     whole, part = made(rgb), Rectangle(5, 18, 3, 40)

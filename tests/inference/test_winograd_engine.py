@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sr_core.errors import HostCapacity, IntegrityError
 from sr_core.inference.engine import Engine
+from sr_core.inference.own_planes import own_conversion
 from sr_core.inference.rectangles import Rectangle
 from sr_core.inference.sequence import Format, Result, SequenceUpscaler
 from sr_core.inference.winograd_library import Layer, Library, Pixels
@@ -124,9 +125,14 @@ SIZE_PX = (121, 95)
 """No multiples of what is computed at once: after a turn, that lies otherwise in the frame."""
 
 
-def sequence(quarter_turns: int, *, reuse: bool) -> SequenceUpscaler:
+def sequence(quarter_turns: int, *, reuse: bool, output: Format = FORMATS[0]) -> SequenceUpscaler:
+    """As jobs by these kernels have it, colours by their own as well."""
     return SequenceUpscaler(
-        engine(inner_count=INNER_COUNT), output=FORMATS[0], quarter_turns=quarter_turns, reuse=reuse
+        engine(inner_count=INNER_COUNT),
+        output=output,
+        quarter_turns=quarter_turns,
+        reuse=reuse,
+        conversion=own_conversion,
     )
 
 
@@ -160,10 +166,10 @@ def test_a_frame_touched_in_one_sample_has_the_very_bits_of_a_whole_one(form: Fo
         frames += [touched(frames[-1], plane=plane, row=row + at, column=column + at) for at in range(count)]
 
     # When each is made of the one before, and no check would put it right
-    reused = upscaled(unchecked(sequence(quarter_turns, reuse=True)), frames, form)
+    reused = upscaled(unchecked(sequence(quarter_turns, reuse=True, output=form)), frames, form)
 
     # Then it is what it is by itself, at a fraction of the work
-    whole = upscaled(sequence(quarter_turns, reuse=False), frames, form)
+    whole = upscaled(sequence(quarter_turns, reuse=False, output=form), frames, form)
     for (result, rgb), (expected, expected_rgb) in zip(reused, whole, strict=True):
         assert torch.equal(rgb, expected_rgb)
         assert all(map(torch.equal, result.planes, expected.planes))

@@ -158,7 +158,7 @@ MULTIPLICATION(4)
 static multiplication *const MULTIPLICATIONS[] = {multiply_4};
 #endif
 
-/* Of the source that this is compiled of (setup.py). */
+/* Of the sources that this is compiled of (setup.py). */
 unsigned source_id(void) { return SOURCE_ID; }
 
 /* So many channels' weights lie together, each input's one after another (`Library._ready`). */

@@ -1,0 +1,37 @@
+"""The package's kernels for CPUs, compiled for vectors that an installation on this machine would not choose."""
+
+import hashlib
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from sr_core.inference import winograd_library
+from sr_core.inference.winograd_library import SOURCES, Library
+
+_KERNELS = Path(winograd_library.__file__).parent / "kernels"
+VECTORS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "four-lanes": ((), ()),  # as on arm64: any CPU has them
+    "avx2": (("-mavx2", "-mfma"), ("AVX2", "AVX512")),
+    "avx512": (("-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"), ("AVX512",)),
+}
+"""What the compiler is told of them, and by what torch calls the CPUs that have them."""
+
+
+def compiled_for(vectors: str, folder: Path) -> Library:
+    """The very sources, as setup.py compiles them. Skips where that does not run."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("needs a C compiler")
+    chosen, capabilities = VECTORS[vectors]
+    if chosen and (platform.machine() != "x86_64" or torch.backends.cpu.get_cpu_capability() not in capabilities):
+        pytest.skip(f"needs a CPU with {capabilities[0]}")
+    sources = [_KERNELS / name for name in SOURCES]
+    named = f"-DSOURCE_ID=0x{hashlib.sha256(b''.join(source.read_bytes() for source in sources)).hexdigest()[:8]}"
+    always = ["-O3", "-std=gnu11", "-ffp-contract=fast", "-w", "-shared", "-fPIC", named]
+    found = folder / f"{vectors}.so"
+    subprocess.run([compiler, *always, *chosen, "-o", found, *sources], check=True)
+    return Library(found)
