@@ -17,7 +17,9 @@ from torch import Tensor, nn
 
 from bench.machine import describe, machine
 from sr_core.heap import keep_freed_memory
-from sr_core.inference.color import planes_to_rgb, rgb_to_planes
+from sr_core.inference.conversion import Conversion, TorchConversion
+from sr_core.inference.own_planes import own_conversion
+from sr_core.inference.sequence import Format
 from sr_core.inference.settling import settle
 from sr_core.inference.winograd import WinogradCompact
 from sr_core.inference.winograd_library import Library, library
@@ -27,7 +29,7 @@ from sr_core.models.describe import describe as describe_model
 from sr_core.models.loading import load
 from sr_core.types import ColorInfo, Settings
 
-_COLOR = ColorInfo(matrix="bt709", range="limited", primaries=1, transfer=1)
+_FORMAT = Format("420", 8, ColorInfo(matrix="bt709", range="limited", primaries=1, transfer=1))
 _BY_WINOGRAD = {"first layer": "convolve_planes", "inner layers": "convolve", "last layer": "enlarge"}
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -45,8 +47,10 @@ def thread_seconds(work: Callable[[], object], *, runs: int = 7) -> float:
 
 @torch.inference_mode()
 def parts_by_winograd(network: Compact, planes: Sequence[Tensor], found: Library) -> dict[str, float]:
-    """The same as `parts_of` by Winograd's kernels, in which a layer's activation, and the last one's skip and pixel
-    shuffle, are not apart: of the best of several runs."""
+    """The same as `parts_of` by Winograd's kernels, and colours by theirs; of the best of several runs.
+
+    A layer's activation, and the last one's skip and pixel shuffle, are not apart.
+    """
     seconds: dict[str, float] = defaultdict(float)
 
     def timed(part: str, work: Callable[..., None]) -> Callable[..., None]:
@@ -60,7 +64,8 @@ def parts_by_winograd(network: Compact, planes: Sequence[Tensor], found: Library
     told = copy.copy(found)
     for part, name in _BY_WINOGRAD.items():
         setattr(told, name, timed(part, getattr(found, name)))
-    made, rgb = WinogradCompact(network, told), planes_to_rgb(planes, chroma="420", bit_depth=8, color=_COLOR)
+    conversion = own_conversion(*_FORMAT)
+    made, rgb = WinogradCompact(network, told), conversion.rgb(planes)
     result, best = made(rgb), {"network, whole": float("inf")}
     for _ in range(7):
         seconds.clear()
@@ -68,15 +73,15 @@ def parts_by_winograd(network: Compact, planes: Sequence[Tensor], found: Library
         made(rgb)
         seconds["network, whole"] = time.thread_time() - started
         best = min(best, dict(seconds), key=lambda run: run["network, whole"])
-    return best | _around(planes, result)
+    return best | _around(conversion, planes, result)
 
 
-def _around(planes: Sequence[Tensor], result: Tensor) -> dict[str, float]:
+def _around(conversion: Conversion, planes: Sequence[Tensor], result: Tensor) -> dict[str, float]:
     """What is done before the network, and with what it gave."""
     return {
-        "planes to RGB": thread_seconds(lambda: planes_to_rgb(planes, chroma="420", bit_depth=8, color=_COLOR)),
+        "planes to RGB": thread_seconds(lambda: conversion.rgb(planes)),
         "looking for values that are not finite": thread_seconds(lambda: result.sum()),
-        "RGB to planes": thread_seconds(lambda: rgb_to_planes(result, chroma="420", bit_depth=8, color=_COLOR)),
+        "RGB to planes": thread_seconds(lambda: conversion.planes(result)),
     }
 
 
@@ -95,7 +100,8 @@ def parts_of(network: Compact, planes: Sequence[Tensor], dtype: torch.dtype) -> 
         seconds[part] += thread_seconds(work)
         return work()
 
-    rgb = timed("planes to RGB", lambda: planes_to_rgb(planes, chroma="420", bit_depth=8, color=_COLOR))
+    conversion = TorchConversion(*_FORMAT)
+    rgb = timed("planes to RGB", lambda: conversion.rgb(planes))
     batch = rgb.contiguous(memory_format=torch.channels_last)
     out = timed("to channels_last and the network's precision", lambda: batch.to(dtype))
     last = len(network.body) - 1
@@ -107,7 +113,7 @@ def parts_of(network: Compact, planes: Sequence[Tensor], dtype: torch.dtype) -> 
     result = network(batch)
     seconds["skip and pixel shuffle"] = max(0.0, whole - sum(seconds.values()) + seconds["planes to RGB"])
     seconds["network, whole"] = whole
-    seconds |= _around(planes, result)
+    seconds |= _around(conversion, planes, result)
     return dict(seconds)
 
 

@@ -1,10 +1,10 @@
 /* Colour conversion between planes of integers and RGB on a CPU, in one pass each way. The formulas are those of
  * inference/color.py, where they have their sources; rounding is not.
  *
- * A row is computed by blocks of columns, all through loops of BLOCK steps that the compiler makes vectors of. What
- * does not fill a block is computed as one all the same, beside the picture. So no sample is left for scalar code, and
- * a part of a picture has the bits of the whole one. No sum below has two products that could be fused with it, and
- * what is multiplied by powers of two does not round: there is one way to compute it.
+ * A row is computed by blocks of columns, all in loops of BLOCK steps that the compiler makes vectors of. What does not
+ * fill a block is computed as one all the same, beside the picture. Should a step be left to scalar code, that rounds
+ * alike: no sum below has two products that round, so that there is one way to fuse it. So a part of a picture has the
+ * bits of the whole one.
  *
  * Lines are rows of floats in `work`: index 0 is the first column of the part that is computed, and PAD lie around.
  * setup.py compiles this once for each width of vectors, and own_planes.py calls it.
