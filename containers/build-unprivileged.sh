@@ -112,8 +112,8 @@ contents() {  # IMAGE: its size, its label of licences, and the largest packages
     folder=$(buildah mount "$container")
     echo "== sr-$1: $(du -sm --apparent-size "$folder" | cut -f1) MB unpacked," \
         "$(buildah inspect --format '{{index .OCIv1.Config.Labels "org.opencontainers.image.licenses"}}' "$container")"
-    du -sm --apparent-size "$folder"/usr/lib/sr/lib/python3*/site-packages/* | sort -rn | sed 8q \
-        | sed -E 's/^([0-9]+)\s+.*site-packages\/(.*)/   \1 MB \2/'
+    du -sm --apparent-size "$folder"/usr/lib/sr/lib/python3*/site-packages/* | sort -rn \
+        | sed -nE '1,8s/^([0-9]+)\s+.*site-packages\/(.*)/   \1 MB \2/p'  # all is read, else sort could end by SIGPIPE
     buildah umount "$container" > /dev/null
     buildah rm "$container" > /dev/null
 }
