@@ -141,13 +141,14 @@ echo "== one job through the three images"
 as_job encode python3 - <<'EOF'
 import hashlib, json, pathlib, subprocess
 import imageio_ffmpeg
+from sr_core.contract import CONTRACT_VERSION
 
 source = pathlib.Path("/scratch/in.mp4")
 tone = ["-f", "lavfi", "-i", "sine=duration=2"]
 picture = ["-f", "lavfi", "-i", "testsrc2=size=96x64:rate=24:duration=2"]
 subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *picture, *tone, source], check=True)
 request = {
-    "contract_version": 1,
+    "contract_version": CONTRACT_VERSION,
     "input": str(source),
     "input_version": "sha256:" + hashlib.sha256(source.read_bytes()).hexdigest(),
     "output": "/scratch/out.mp4",
