@@ -1,7 +1,7 @@
 """Compiles this package's kernels for CPUs, once for each width of vectors, where there is a C compiler.
 
 Without one the package installs all the same, and torch computes everything (docs/decisions/0720). They are no modules
-of Python: sr_core/inference/winograd_library.py finds the one for its CPU and calls it by ctypes.
+of Python: sr_core/inference/own_kernels.py finds the one for its CPU and calls it by ctypes.
 """
 
 import hashlib

@@ -4,9 +4,9 @@ With `models`, the only package that imports torch. It knows nothing of stores o
 """
 
 from sr_core.inference.device import choose_device, device_name
+from sr_core.inference.own_kernels import why_none
 from sr_core.inference.settling import settle
 from sr_core.inference.upscaler import FrameUpscaler
 from sr_core.inference.winograd import has_own_kernels
-from sr_core.inference.winograd_library import why_none
 
 __all__ = ["FrameUpscaler", "choose_device", "device_name", "has_own_kernels", "settle", "why_none"]

@@ -6,13 +6,10 @@ networks; see docs/decisions/0720.
 
 import ctypes
 import hashlib
-import platform
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import astuple
 from functools import cache
-from importlib import resources
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,17 +17,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sr_core.inference import own_kernels
 from sr_core.inference.rectangles import Rectangle
 
 TILE_PX = 4
 """Sides of the squares that are computed at once. In a tile each value depends, if only by rounding, on all it sees."""
 CHANNEL_STEP = 16
 """Channels come in multiples of it; what a layer lacks is zeros."""
-SOURCES = ("planes.c", "winograd.c")
-"""What a library is compiled of, as setup.py has it."""
 _FREQUENCIES = (TILE_PX + 2) ** 2
-_WIDTHS = {"AVX512": ("avx512", "avx2"), "AVX2": ("avx2",)}
-"""On x86, by what torch calls the CPU's widest vectors: the libraries that run there, the fastest first."""
 _TO_FREQUENCIES = (
     (1 / 4, 0, 0),
     (-1 / 6, -1 / 6, -1 / 6),
@@ -110,14 +104,12 @@ class Layer(NamedTuple):
 class Library:
     """One compiled winograd.c, and planes.c.
 
-    Raises OSError when the file is no library for this machine, or compiled of other sources than the package has.
+    Raises what `own_kernels.opened` raises.
     """
 
     def __init__(self, path: Path) -> None:
-        self.compiled = found = ctypes.CDLL(str(path))
+        self.compiled = found = own_kernels.opened(path)
         """What is called, for whoever calls what is no layer."""
-        if not hasattr(found, "source_id") or ctypes.c_uint(found.source_id()).value != _source_id():
-            raise OSError(f"{path.name} was compiled of other sources")
         found.work_size.restype = ctypes.c_size_t
         found.convolve.restype = found.convolve_planes.restype = None
         self._convolve: Callable[..., None] = found.convolve
@@ -204,34 +196,11 @@ def padded(channels: int) -> int:
 
 @cache
 def library() -> Library | None:
-    """The fastest for this CPU; None where none was compiled, or none that can be used (`why_none`)."""
-    for path in _paths():
+    """The fastest for this CPU; None where none was compiled, or none that can be used (`own_kernels.why_none`)."""
+    for path in own_kernels.paths():
         with suppress(OSError):
             return Library(path)
     return None
-
-
-def why_none() -> str:
-    """Why `library` is None, for people."""
-    for path in _paths():
-        try:
-            Library(path)
-        except OSError as error:
-            return f"unusable ({error}): install the package anew, with a C compiler"
-    return "none compiled: install a C compiler, gcc 5 or clang 8 or newer, then the package anew"
-
-
-def _paths() -> list[Path]:
-    is_x86 = platform.machine() == "x86_64"
-    widths = _WIDTHS.get(torch.backends.cpu.get_cpu_capability(), ()) if is_x86 else ("neon",)
-    found = (find_spec(f"sr_core.inference.winograd_{width}") for width in widths)
-    return [Path(spec.origin) for spec in found if spec is not None and spec.origin is not None]
-
-
-def _source_id() -> int:
-    kernels = resources.files("sr_core.inference") / "kernels"
-    content = b"".join((kernels / name).read_bytes() for name in SOURCES)
-    return int(hashlib.sha256(content).hexdigest()[:8], 16)
 
 
 def _filled(values: Tensor, length: int) -> Tensor:

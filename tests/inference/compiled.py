@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from sr_core.inference import winograd_library
-from sr_core.inference.winograd_library import SOURCES, Library
+from sr_core.inference import own_kernels
+from sr_core.inference.own_kernels import SOURCES
+from sr_core.inference.winograd_library import Library
 
-_KERNELS = Path(winograd_library.__file__).parent / "kernels"
+_KERNELS = Path(own_kernels.__file__).parent / "kernels"
 VECTORS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "four-lanes": ((), ()),  # as on arm64: any CPU has them
     "avx2": (("-mavx2", "-mfma"), ("AVX2", "AVX512")),

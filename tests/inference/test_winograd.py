@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from sr_core.errors import InputError
-from sr_core.inference import winograd_library
+from sr_core.inference import own_kernels
 from sr_core.inference.device import fingerprint
 from sr_core.inference.rectangles import Rectangle
 from sr_core.inference.winograd import WinogradCompact, accelerate, error_of
@@ -159,16 +159,16 @@ def test_weights_that_are_unusable_are_no_fault_of_the_kernels() -> None:
 def test_a_library_that_is_not_of_this_source_is_none(
     spoilt: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = winograd_library._paths()[0]
+    found = own_kernels.paths()[0]
     if spoilt == "no library":
         (tmp_path / "winograd.so").write_bytes(b"")
-        monkeypatch.setattr(winograd_library, "_paths", lambda: [tmp_path / "winograd.so"])
+        monkeypatch.setattr(own_kernels, "paths", lambda: [tmp_path / "winograd.so"])
     else:
-        monkeypatch.setattr(winograd_library, "_source_id", lambda: 1)
-        monkeypatch.setattr(winograd_library, "_paths", lambda: [found])
+        monkeypatch.setattr(own_kernels, "_source_id", lambda: 1)
+        monkeypatch.setattr(own_kernels, "paths", lambda: [found])
 
     assert library.__wrapped__() is None
-    assert winograd_library.why_none().startswith("unusable (")
+    assert own_kernels.why_none().startswith("unusable (")
 
 
 def test_where_none_were_compiled_whoever_asks_for_them_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
