@@ -18,6 +18,7 @@ from sr_core.errors import GpuMemory, HostCapacity, IntegrityError
 from sr_core.inference.blending import run_blended
 from sr_core.inference.cuda_graphs import CudaGraphs
 from sr_core.inference.fused import fuse
+from sr_core.inference.memory import is_out_of_memory
 from sr_core.inference.rectangles import Rectangle
 from sr_core.inference.tiling import Tile, tiles
 from sr_core.inference.winograd import WinogradCompact, accelerate
@@ -29,7 +30,6 @@ GPU_BATCH_PX = 512 * 512
 """Tiles of one shape go through a GPU together up to so many pixels, halo included: enough for 2,048 thread blocks of a
 convolution, where the largest GPU has 132 processors. Fixed, not measured: in another batch bits may differ."""
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-_OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "_STATUS_ALLOC_FAILED")
 Network = Callable[[Tensor], Tensor]
 
 
@@ -148,6 +148,11 @@ class Engine:
     def narrows(self) -> bool:
         """Whether a part of a picture costs less than a picture of the size that is seen for it."""
         return isinstance(self._network, Compact | WinogradCompact)
+
+    @property
+    def by_winograd(self) -> WinogradCompact | None:
+        """The network, where it is computed by Winograd's kernels."""
+        return self._network if isinstance(self._network, WinogradCompact) else None
 
     @torch.inference_mode()
     def upscale_parts(self, rgb: Tensor, parts: Sequence[Rectangle]) -> list[Tensor] | None:
@@ -288,10 +293,3 @@ def are_finite(values: Tensor) -> Tensor:
 
 def _padded_size(tile: Tile) -> tuple[int, int]:
     return tile.padded_bottom - tile.padded_top, tile.padded_right - tile.padded_left
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether that is what an error tells of: the CPU's, and those of a GPU's libraries, are plain RuntimeErrors."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return any(words in str(error) for words in _OUT_OF_MEMORY)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sr_core.errors import HostCapacity
-from sr_core.inference.engine import is_out_of_memory
+from sr_core.inference.memory import is_out_of_memory
 
 
 class Event:
