@@ -4,10 +4,11 @@ By Winograd's minimal filtering (kernels/winograd.c, docs/decisions/0720), in fp
 layers: which of them computes a job is planned, and stands in the fingerprint. Parts have the bits of whole pictures.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,17 @@ from torch import Tensor, nn
 from sr_core.errors import InputError
 from sr_core.inference.rectangles import Rectangle
 from sr_core.inference.tiling import tiles
-from sr_core.inference.winograd_library import TILE_PX, Enlarged, Layer, Library, Pixels, library, seen
+from sr_core.inference.winograd_library import (
+    TILE_PX,
+    Chosen,
+    Enlarged,
+    Layer,
+    Library,
+    Pixels,
+    library,
+    seen,
+    tile_count,
+)
 from sr_core.models.compact import Compact
 
 _CHECKED_PX = (19, 23)
@@ -23,7 +34,19 @@ _CHECKED_PX = (19, 23)
 _ALLOWED_ERROR = 1e-3
 _ROWS_FOR_A_THREAD = 32
 """Of a picture: fewer are not worth the start of a thread."""
+_TILES_FOR_A_THREAD = 512
+"""Of a layer, likewise."""
+_COLORS = 3
 INSTEAD = "take --kernels torch"
+Share = TypeVar("Share")
+
+
+class Kept(NamedTuple):
+    """What the layers of a network gave for a whole picture."""
+
+    features: tuple[Pixels, ...]
+    """Of each layer but the last."""
+    result: Enlarged
 
 
 class WinogradCompact(nn.Module):
@@ -85,6 +108,55 @@ class WinogradCompact(nn.Module):
         )
         return result
 
+    @property
+    def layer_count(self) -> int:
+        return len(self._inner) + 2
+
+    def grid_of(self, layer: int) -> int:
+        """A layer's tiles begin at rows and columns that are so much more than multiples of TILE_PX."""
+        return _grid(layer - 1, self.layer_count - 1)
+
+    def kept_bytes(self, height: int, width: int) -> int:
+        """How large what `kept` gives is."""
+        values = sum(layer.outputs for layer in (self._first, *self._inner)) + _COLORS * self.scale**2
+        return values * height * width * torch.float32.itemsize
+
+    def kept(self, height: int, width: int) -> Kept:
+        """Room for what the layers give for a picture of that size; `compute_layer` fills it."""
+        whole = Rectangle(0, height, 0, width)
+        result = torch.empty((_COLORS, height * self.scale, width * self.scale))
+        features = tuple(_empty(layer, whole) for layer in (self._first, *self._inner))
+        return Kept(features, Enlarged(result, whole, self.scale))
+
+    def compute_layer(self, index: int, planes: Tensor, kept: Kept, chosen: Chosen | None, *, threads: int = 1) -> None:
+        """Computes tiles of one layer in place, of a picture of which all layers before it are in `kept`.
+
+        Args:
+            index: of the layer.
+            planes: float32 (3, height, width), contiguous, the picture.
+            chosen: tiles, which begin as `grid_of` says; None for all.
+            threads: how many share the work.
+        """
+        if chosen is not None and len(chosen.tiles) == 0:
+            return
+        grid = self.grid_of(index)
+        if index == 0:
+            compute = partial(self._library.convolve_planes, self._first, planes, kept.features[0], grid=grid)
+        elif index <= len(self._inner):
+            before, result = kept.features[index - 1 : index + 1]
+            compute = partial(self._library.convolve, self._inner[index - 1], before, result, grid=grid)
+        else:
+            whole = kept.result.part
+            compute = partial(self._library.enlarge, self._last, kept.features[-1], planes, kept.result, whole)
+        if threads == 1:
+            compute(chosen=chosen)
+            return
+        if chosen is None:
+            tiles = torch.arange(tile_count(*planes.shape[1:], grid=grid), dtype=torch.int32)
+            chosen = Chosen(tiles, torch.empty(len(tiles), dtype=torch.bool))
+        shares = chosen.shared(min(threads, max(1, len(chosen.tiles) // _TILES_FOR_A_THREAD)))
+        _at_once(lambda share: compute(chosen=share), shares)
+
     def _spread(self, part: Rectangle, compute: Callable[[Rectangle], None], *, grid: int = 0) -> None:
         """Has bands of a part computed, each by a thread; all but the first begin where tiles do."""
         height = part.bottom - part.top
@@ -95,9 +167,12 @@ class WinogradCompact(nn.Module):
         step = -(-height // (count * TILE_PX)) * TILE_PX
         tops = [part.top, *range((part.top - grid) // TILE_PX * TILE_PX + grid + step, part.bottom, step)]
         ends = [*tops[1:], part.bottom]
-        with ThreadPoolExecutor(len(tops), "winograd") as threads:
-            bands = [replace(part, top=top, bottom=end) for top, end in zip(tops, ends, strict=True)]
-            list(threads.map(compute, bands))
+        _at_once(compute, [replace(part, top=top, bottom=end) for top, end in zip(tops, ends, strict=True)])
+
+
+def _at_once(compute: Callable[[Share], None], shares: Sequence[Share]) -> None:
+    with ThreadPoolExecutor(len(shares), "winograd") as threads:
+        list(threads.map(compute, shares))
 
 
 def _empty(layer: Layer, part: Rectangle) -> Pixels:

@@ -66,6 +66,12 @@ class _Enlargement(ctypes.Structure):
     )
 
 
+class _Choice(ctypes.Structure):
+    """`struct choice` of winograd.c."""
+
+    _fields_ = (("listed", ctypes.c_void_p), ("count", ctypes.c_int), ("changed", ctypes.c_void_p))
+
+
 class Pixels(NamedTuple):
     """A part of a picture."""
 
@@ -87,6 +93,21 @@ class Enlarged(NamedTuple):
     part: Rectangle
     """What of the source it is made of."""
     scale: int
+
+
+class Chosen(NamedTuple):
+    """Some of the tiles that a result lies in."""
+
+    tiles: Tensor
+    """int32: their numbers, ascending, as all are counted row by row."""
+    changed: Tensor
+    """bool, one for each: whether its bits are others than before. Written when they are computed."""
+
+    def shared(self, count: int) -> "list[Chosen]":
+        """So many parts of it, about equal, in the same memory."""
+        return [
+            Chosen(*part) for part in zip(self.tiles.tensor_split(count), self.changed.tensor_split(count), strict=True)
+        ]
 
 
 class Layer(NamedTuple):
@@ -141,32 +162,48 @@ class Library:
             torch.cat(panels, dim=1).contiguous(), _filled(bias, outputs), _filled(slope, outputs), inputs, outputs
         )
 
-    def convolve_planes(self, layer: Layer, planes: Tensor, result: Pixels) -> None:
-        """Computes all of `result`, in place, of a whole picture (colors, height, width), contiguous, and zeros beyond.
+    def convolve_planes(
+        self, layer: Layer, planes: Tensor, result: Pixels, *, grid: int = 0, chosen: Chosen | None = None
+    ) -> None:
+        """Computes `result`, in place, of a whole picture (colors, height, width), contiguous, and zeros beyond.
 
-        As all of these, from any threads, and on one.
+        As all of these, from any threads, and on one. `grid` and `chosen` are those of `convolve`.
         """
         colors, height, width = planes.shape
         work = torch.empty(self._work_size(padded(9 * colors), layer.outputs))
-        self._convolve_planes(_address(planes), colors, height, width, _view(result), *_parameters(layer, work))
+        self._convolve_planes(
+            _address(planes), colors, height, width, _view(result), grid, _choice(chosen), *_parameters(layer, work)
+        )
 
-    def convolve(self, layer: Layer, picture: Pixels, result: Pixels, *, grid: int) -> None:
-        """Computes all of `result`, in place; beyond the part that `picture` is, it sees zeros.
+    def convolve(
+        self, layer: Layer, picture: Pixels, result: Pixels, *, grid: int, chosen: Chosen | None = None
+    ) -> None:
+        """Computes `result`, in place; beyond the part that `picture` is, it sees zeros.
 
         Args:
             layer: what `layer` gave.
             picture: holds `seen(result.part, grid=grid)`, but for what lies outside of the whole picture.
             result: with the layer's number of channels.
             grid: tiles begin at rows and columns that are so much more than multiples of TILE_PX.
+            chosen: the tiles to compute; None for all that `result` lies in.
         """
         work = torch.empty(self._work_size(layer.inputs, layer.outputs))
-        self._convolve(_view(picture), _view(result), None, grid, *_parameters(layer, work))
+        self._convolve(_view(picture), _view(result), None, grid, _choice(chosen), *_parameters(layer, work))
 
-    def enlarge(self, layer: Layer, picture: Pixels, planes: Tensor, result: Enlarged, part: Rectangle) -> None:
+    def enlarge(
+        self,
+        layer: Layer,
+        picture: Pixels,
+        planes: Tensor,
+        result: Enlarged,
+        part: Rectangle,
+        *,
+        chosen: Chosen | None = None,
+    ) -> None:
         """Computes a part of `result`, in place: the pixel shuffle of a layer on the nearest pixels of `planes`.
 
         Args:
-            layer, picture: as `convolve` takes them, tiles beginning at multiples of TILE_PX.
+            layer, picture, chosen: as `convolve` takes them, tiles beginning at multiples of TILE_PX.
             planes: (colors, height, width), contiguous, the whole source.
             result: of which at least `part` is to be computed.
             part: in pixels of the source.
@@ -178,8 +215,9 @@ class Library:
             *addresses, colors, height, width, result.scale, bottom - top, right - left, top, left
         )
         features = _View(None, part.bottom - part.top, part.right - part.left, layer.outputs, part.top, part.left)
+        views = _view(picture), ctypes.byref(features), ctypes.byref(enlargement)
         work = torch.empty(self._work_size(layer.inputs, layer.outputs))
-        self._convolve(_view(picture), ctypes.byref(features), ctypes.byref(enlargement), 0, *_parameters(layer, work))
+        self._convolve(*views, 0, _choice(chosen), *_parameters(layer, work))
 
 
 def seen(wanted: Rectangle, *, grid: int) -> Rectangle:
@@ -187,6 +225,12 @@ def seen(wanted: Rectangle, *, grid: int) -> Rectangle:
     start = [(edge - grid) // TILE_PX * TILE_PX + grid - 1 for edge in (wanted.top, wanted.left)]
     end = [-((grid - edge) // TILE_PX * TILE_PX) + grid + 1 for edge in (wanted.bottom, wanted.right)]
     return Rectangle(start[0], end[0], start[1], end[1])
+
+
+def tile_count(height: int, width: int, *, grid: int) -> int:
+    """Of tiles that a picture lies in, cut off ones included."""
+    rows, columns = (-(-(side + grid) // TILE_PX) for side in (height, width))
+    return rows * columns
 
 
 def padded(channels: int) -> int:
@@ -213,6 +257,12 @@ def _filled(values: Tensor, length: int) -> Tensor:
 def _view(pixels: Pixels) -> Any:
     height, width, channels = pixels.values.shape
     return ctypes.byref(_View(pixels.values.data_ptr(), height, width, channels, pixels.part.top, pixels.part.left))
+
+
+def _choice(chosen: Chosen | None) -> Any:
+    if chosen is None:
+        return ctypes.byref(_Choice(None, 0, None))
+    return ctypes.byref(_Choice(chosen.tiles.data_ptr(), len(chosen.tiles), chosen.changed.data_ptr()))
 
 
 def _parameters(layer: Layer, work: Tensor) -> tuple[ctypes.c_void_p, ...]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from sr_core.inference import winograd_library
 from sr_core.inference.rectangles import Rectangle
 from sr_core.inference.winograd import WinogradCompact
-from sr_core.inference.winograd_library import Enlarged, Layer, Library, Pixels, library
+from sr_core.inference.winograd_library import Chosen, Enlarged, Layer, Library, Pixels, library
 
 from .lively import lively, picture
 from .test_winograd import MOST_ERROR, accelerated, difference, exactly, parts_of
@@ -50,13 +50,29 @@ class Emulated(Library):
     def __init__(self, program: Path) -> None:
         self._program, self._panel_channels = program, PANEL_CHANNELS
 
-    def convolve_planes(self, layer: Layer, planes: Tensor, result: Pixels) -> None:
-        self._call(FIRST, layer, result.values, planes=planes, result=_numbers(result))
+    def convolve_planes(
+        self, layer: Layer, planes: Tensor, result: Pixels, *, grid: int = 0, chosen: Chosen | None = None
+    ) -> None:
+        assert chosen is None
+        self._call(FIRST, layer, result.values, planes=planes, result=_numbers(result), grid=grid)
 
-    def convolve(self, layer: Layer, picture: Pixels, result: Pixels, *, grid: int) -> None:
+    def convolve(
+        self, layer: Layer, picture: Pixels, result: Pixels, *, grid: int, chosen: Chosen | None = None
+    ) -> None:
+        assert chosen is None
         self._call(INNER, layer, result.values, picture=picture, result=_numbers(result), grid=grid)
 
-    def enlarge(self, layer: Layer, picture: Pixels, planes: Tensor, result: Enlarged, part: Rectangle) -> None:
+    def enlarge(
+        self,
+        layer: Layer,
+        picture: Pixels,
+        planes: Tensor,
+        result: Enlarged,
+        part: Rectangle,
+        *,
+        chosen: Chosen | None = None,
+    ) -> None:
+        assert chosen is None
         top, bottom, left, right = astuple(result.part)
         self._call(
             LAST,

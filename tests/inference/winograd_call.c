@@ -41,7 +41,9 @@ int main(void) {
                           g.result.top, g.result.left};
     struct enlargement enlarged = {planes, values, g.colors, g.height, g.width, g.scale,
                                    g.enlarged.rows, g.enlarged.columns, g.enlarged.top, g.enlarged.left};
-    if (g.layer == FIRST) convolve_planes(planes, g.colors, g.height, g.width, &result, weights, bias, slope, work);
-    else convolve(&picture, &result, g.layer == LAST ? &enlarged : NULL, g.grid, weights, bias, slope, work);
+    struct choice all = {NULL, 0, NULL};
+    if (g.layer == FIRST)
+        convolve_planes(planes, g.colors, g.height, g.width, &result, g.grid, &all, weights, bias, slope, work);
+    else convolve(&picture, &result, g.layer == LAST ? &enlarged : NULL, g.grid, &all, weights, bias, slope, work);
     return fwrite(values, sizeof(float), computed, stdout) != (size_t)computed;
 }

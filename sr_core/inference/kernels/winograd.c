@@ -120,12 +120,12 @@ static __attribute__((noinline)) void to_pixels(
     }
 }
 
-/* products (GROUP x VECTORS) = rows (GROUP x inputs) times weights (inputs x VECTORS), all sums being in registers.
+/* products (GROUP x VECTORS) = values (GROUP x inputs) times weights (inputs x VECTORS), all sums being in registers.
  *
  * Meanwhile, what is needed soon comes into the second-level cache, evenly, so that weights need not wait for it. */
-#define MULTIPLICATION(VECTORS)                                                                                        \
-    static void multiply_##VECTORS(const float *rows, const float *weights, int inputs, float *products, int outputs,  \
-                                   const char *soon) {                                                                 \
+#define MULTIPLICATION(NAME, VECTORS, VALUE)                                                                           \
+    static void NAME##_##VECTORS(const float *values, const float *weights, int inputs, float *products, int outputs,  \
+                                 const char *soon) {                                                                   \
         vector sums[GROUP][VECTORS];                                                                                   \
         for (int row = 0; row < GROUP; row++)                                                                          \
             for (int v = 0; v < VECTORS; v++) sums[row][v] = (vector){0};                                              \
@@ -134,43 +134,48 @@ static __attribute__((noinline)) void to_pixels(
             __builtin_prefetch(soon + i * SOON_STEP, 0, 2);                                                            \
             for (int v = 0; v < VECTORS; v++) step[v] = load(weights + (i * VECTORS + v) * LANES);                     \
             for (int row = 0; row < GROUP; row++)                                                                      \
-                for (int v = 0; v < VECTORS; v++) sums[row][v] += rows[row * inputs + i] * step[v];                    \
+                for (int v = 0; v < VECTORS; v++) sums[row][v] += VALUE * step[v];                                     \
         }                                                                                                              \
         for (int row = 0; row < GROUP; row++)                                                                          \
             for (int v = 0; v < VECTORS; v++) store(products + row * outputs + v * LANES, sums[row][v]);               \
     }
 
-typedef void multiplication(const float *rows, const float *weights, int inputs, float *products, int outputs,
+typedef void multiplication(const float *values, const float *weights, int inputs, float *products, int outputs,
                             const char *soon);
 
 /* For one, two, … CHANNEL_STEPs of outputs at once: as many sums as there are registers for. */
 #if defined(__AVX512F__)
-MULTIPLICATION(1)
-MULTIPLICATION(2)
-MULTIPLICATION(3)
-MULTIPLICATION(4)
-static multiplication *const MULTIPLICATIONS[] = {multiply_1, multiply_2, multiply_3, multiply_4};
+#define MULTIPLICATIONS(NAME, VALUE)                                                                                   \
+    MULTIPLICATION(NAME, 1, VALUE)                                                                                     \
+    MULTIPLICATION(NAME, 2, VALUE)                                                                                     \
+    MULTIPLICATION(NAME, 3, VALUE)                                                                                     \
+    MULTIPLICATION(NAME, 4, VALUE)                                                                                     \
+    static multiplication *const NAME[] = {NAME##_1, NAME##_2, NAME##_3, NAME##_4};
 #elif defined(__AVX2__)
-MULTIPLICATION(2)
-static multiplication *const MULTIPLICATIONS[] = {multiply_2};
+#define MULTIPLICATIONS(NAME, VALUE)                                                                                   \
+    MULTIPLICATION(NAME, 2, VALUE)                                                                                     \
+    static multiplication *const NAME[] = {NAME##_2};
 #else
-MULTIPLICATION(4)
-static multiplication *const MULTIPLICATIONS[] = {multiply_4};
+#define MULTIPLICATIONS(NAME, VALUE)                                                                                   \
+    MULTIPLICATION(NAME, 4, VALUE)                                                                                     \
+    static multiplication *const NAME[] = {NAME##_4};
 #endif
+
+MULTIPLICATIONS(BY_ROW, values[row * inputs + i])    /* values lie row by row */
+MULTIPLICATIONS(BY_INPUT, values[i * GROUP + row])   /* or input by input */
 
 /* Of the sources that this is compiled of (setup.py). */
 unsigned source_id(void) { return SOURCE_ID; }
 
 /* So many channels' weights lie together, each input's one after another (`Library._ready`). */
-int panel_channels(void) { return CHANNEL_STEP * (int)(sizeof MULTIPLICATIONS / sizeof *MULTIPLICATIONS); }
+int panel_channels(void) { return CHANNEL_STEP * (int)(sizeof BY_ROW / sizeof *BY_ROW); }
 
-/* products = rows times weights, for one frequency of a group of tiles. */
-static void multiply(const float *rows, const float *weights, int inputs, int outputs, float *products,
-                     const char *soon) {
+/* products = values times weights, for a group of tiles or of pixels. */
+static void multiply(multiplication *const *by, const float *values, const float *weights, int inputs, int outputs,
+                     float *products, const char *soon) {
     for (int channel = 0, width; channel < outputs; channel += width) {
         width = at_most(outputs - channel, panel_channels());
-        MULTIPLICATIONS[width / CHANNEL_STEP - 1](
-            rows, weights + channel * inputs, inputs, products + channel, outputs, soon);
+        by[width / CHANNEL_STEP - 1](values, weights + channel * inputs, inputs, products + channel, outputs, soon);
     }
 }
 
@@ -190,16 +195,21 @@ static int holds(const struct view *view, int y, int x, int side) {
            x + side <= view->left + view->width;
 }
 
-/* Copies what a view holds of a square of pixels into it (`is_reading`), or out of it. */
-static void copy_held(const struct view *view, int y, int x, int side, float *square, int is_reading) {
+/* Copies what a view holds of a square of pixels into it (`is_reading`), or out of it. Returns whether what is
+ * overwritten had other bits. */
+static int copy_held(const struct view *view, int y, int x, int side, float *square, int is_reading) {
     int from = at_least(x, view->left), to = at_most(x + side, view->left + view->width);
-    if (from >= to) return;
+    if (from >= to) return 0;
+    int differs = 0;
     size_t size = sizeof(float) * (to - from) * view->channels;
     for (int row = at_least(y, view->top); row < at_most(y + side, view->top + view->height); row++) {
         float *inside = pixel(view, row, from), *beside = square + ((row - y) * side + from - x) * view->channels;
-        if (is_reading) memcpy(beside, inside, size);
-        else memcpy(inside, beside, size);
+        float *target = is_reading ? beside : inside;
+        const float *origin = is_reading ? inside : beside;
+        differs |= memcmp(target, origin, size);
+        memcpy(target, origin, size);
     }
+    return differs != 0;
 }
 
 /* Floats that a layer needs to work with. */
@@ -207,37 +217,92 @@ size_t work_size(int inputs, int outputs) {
     return batch_size(inputs) + batch_size(outputs) + FREQUENCIES * at_least(inputs, outputs);
 }
 
-/* The first layer: `result` is all computed, of (colors, height, width) planes of the whole picture.
+/* The tiles that a rectangle of pixels lies in, row by row. They begin at rows and columns that are `offset` more than
+ * multiples of TILE. */
+struct grid {
+    int top, left, across, tiles;
+};
+
+static struct grid grid_of(const struct view *view, int offset) {
+    int top = view->top - ((view->top - offset) & (TILE - 1)), left = view->left - ((view->left - offset) & (TILE - 1));
+    int across = (view->left + view->width - left + TILE - 1) / TILE;
+    return (struct grid){top, left, across, across * ((view->top + view->height - top + TILE - 1) / TILE)};
+}
+
+static int row_of(struct grid grid, int tile) { return grid.top + tile / grid.across * TILE; }
+static int column_of(struct grid grid, int tile) { return grid.left + tile % grid.across * TILE; }
+
+/* Which tiles of a grid are computed: those whose numbers are listed, in ascending order; all where there is no list.
+ * Of those listed is noted whether computing them has changed a bit of a layer, if there is room for that. */
+struct choice {
+    const int32_t *listed;
+    int count;
+    uint8_t *changed;
+};
+
+static int count_of(const struct choice *choice, struct grid grid) { return choice->listed ? choice->count : grid.tiles; }
+static int chosen(const struct choice *choice, int index) { return choice->listed ? choice->listed[index] : index; }
+
+/* Where a row of a picture's pixels lies that begins there, as near as there is one. */
+static const char *run_at(const struct view *view, int y, int x) {
+    return (const char *)pixel(view, at_most(at_least(y, view->top), view->top + view->height - 1), x);
+}
+
+/* A whole picture: (colors, height, width). */
+struct planes {
+    const float *samples;
+    int colors, height, width;
+};
+
+/* For GROUP pixels of a row, from (y, x), what a 3x3 convolution sees: (colors, 3, 3, GROUP), and zeros beyond the
+ * picture. */
+enum { SIDE = 3, WINDOW = GROUP + SIDE - 1 };
+static void gather(const struct planes *planes, int y, int x, float *taps) {
+    int before = at_least(1 - x, 0), after = at_least(x - 1 + WINDOW - planes->width, 0);
+    for (int color = 0; color < planes->colors; color++)
+        for (int row = y - 1; row < y - 1 + SIDE; row++, taps += SIDE * GROUP) {
+            int is_inside = row >= 0 && row < planes->height;
+            const float *near = planes->samples + ((ptrdiff_t)color * planes->height + row) * planes->width + x - 1;
+            float line[WINDOW] = {0};
+            if (before || after || !is_inside) {
+                if (is_inside) memcpy(line + before, near + before, sizeof(float) * (WINDOW - before - after));
+                near = line;
+            }
+            for (int j = 0; j < SIDE; j++) memcpy(taps + j * GROUP, near + j, sizeof(float) * GROUP);
+        }
+}
+
+/* The first layer: computes `result`, of a whole picture (colors, height, width).
  *
  * Not by Winograd: so few channels do not fill a vector. */
-void convolve_planes(const float *planes, int colors, int height, int width, const struct view *result,
-                     const float *weights, const float *bias, const float *slope, float *work) {
-    enum { SIDE = 3, WINDOW = GROUP + SIDE - 1 };
-    int taps = colors * SIDE * SIDE, outputs = result->channels, right = result->left + result->width;
-    float *rows = work, *products = rows + GROUP * taps, *line = products + GROUP * outputs;
-    for (int y = result->top; y < result->top + result->height; y++)
-        for (int x = result->left; x < right; x += GROUP) {
-            for (int tap = 0; tap < taps; tap += SIDE) {
-                int row = y + tap / SIDE % SIDE - 1, color = tap / SIDE / SIDE;
-                int before = at_least(1 - x, 0), after = at_least(x - 1 + WINDOW - width, 0);
-                int is_inside = row >= 0 && row < height;
-                const float *near = planes + ((ptrdiff_t)color * height + row) * width + x - 1;
-                if (before || after || !is_inside) {
-                    memset(line, 0, sizeof(float) * WINDOW);
-                    if (is_inside) memcpy(line + before, near + before, sizeof(float) * (WINDOW - before - after));
-                    near = line;
+void convolve_planes(const float *samples, int colors, int height, int width, const struct view *result, int offset,
+                     const struct choice *choice, const float *weights, const float *bias, const float *slope,
+                     float *work) {
+    struct planes planes = {samples, colors, height, width};
+    struct grid grid = grid_of(result, offset);
+    int taps = colors * SIDE * SIDE, outputs = result->channels, count = count_of(choice, grid);
+    float *values = work, *products = values + GROUP * taps;
+    for (int begun = 0, end; begun < count; begun = end) { /* a run of tiles beside one another */
+        int first = chosen(choice, begun), row = row_of(grid, first), column = column_of(grid, first);
+        for (end = begun + 1; end < count && chosen(choice, end) == first + end - begun; end++)
+            if (row_of(grid, first + end - begun) != row) break;
+        uint8_t *changed = choice->changed ? choice->changed + begun : NULL;
+        if (changed) memset(changed, 0, end - begun);
+        int right = at_most(column + (end - begun) * TILE, result->left + result->width);
+        for (int y = at_least(row, result->top); y < at_most(row + TILE, result->top + result->height); y++)
+            for (int x = at_least(column, result->left); x < right; x += GROUP) {
+                gather(&planes, y, x, values);
+                multiply(BY_INPUT, values, weights, taps, outputs, products, run_at(result, y, x + GROUP));
+                for (int i = 0; i < at_most(right - x, GROUP); i++) {
+                    float *sums = products + i * outputs, *to = pixel(result, y, x + i);
+                    for (int channel = 0; channel < outputs; channel += LANES)
+                        store(sums + channel,
+                              activated(load(sums + channel), load(bias + channel), load(slope + channel)));
+                    if (changed) changed[(x + i - column) / TILE] |= memcmp(to, sums, sizeof(float) * outputs) != 0;
+                    memcpy(to, sums, sizeof(float) * outputs);
                 }
-                for (int i = 0; i < GROUP; i++)
-                    for (int j = 0; j < SIDE; j++) rows[i * taps + tap + j] = near[i + j];
             }
-            multiply(rows, weights, taps, outputs, products, (const char *)rows);
-            for (int i = 0; i < at_most(right - x, GROUP); i++)
-                for (int channel = 0; channel < outputs; channel += LANES) {
-                    vector sum = load(products + i * outputs + channel);
-                    sum = activated(sum, load(bias + channel), load(slope + channel));
-                    store(pixel(result, y, x + i) + channel, sum);
-                }
-        }
+    }
 }
 
 /* What the last layer's result becomes: by pixel shuffle, on the nearest pixel, a picture `scale` times as large. */
@@ -273,39 +338,21 @@ static void enlarge(const struct enlargement *into, const struct view *view, int
     }
 }
 
-/* The tiles that a rectangle of pixels lies in, row by row. */
-struct grid {
-    int top, left, across, tiles;
-};
-
-static struct grid grid_of(const struct view *view, int offset) {
-    int top = view->top - ((view->top - offset) & (TILE - 1)), left = view->left - ((view->left - offset) & (TILE - 1));
-    int across = (view->left + view->width - left + TILE - 1) / TILE;
-    return (struct grid){top, left, across, across * ((view->top + view->height - top + TILE - 1) / TILE)};
-}
-
-static int row_of(struct grid grid, int tile) { return grid.top + tile / grid.across * TILE; }
-static int column_of(struct grid grid, int tile) { return grid.left + tile % grid.across * TILE; }
-
-/* Where a row of a picture's pixels lies that begins there, as near as there is one. */
-static const char *run_at(const struct view *view, int y, int x) {
-    return (const char *)pixel(view, at_most(at_least(y, view->top), view->top + view->height - 1), x);
-}
-
-/* One layer: computes all of `result` or, if that is given, its part of `enlargement` instead. Beyond `picture`, it
- * sees zeros.
+/* One layer: computes `result` or, if that is given, its part of `enlargement` instead. Beyond `picture`, it sees
+ * zeros.
  *
- * Tiles begin at rows and columns that are `offset` more than multiples of TILE. What those see that `result` lies in
- * must be in `picture`, or outside of the whole picture; else the bits are not those of the whole one. */
+ * What the tiles see that `result` lies in must be in `picture`, or outside of the whole picture; else the bits are not
+ * those of the whole one. */
 void convolve(const struct view *picture, const struct view *result, const struct enlargement *enlargement, int offset,
-              const float *weights, const float *bias, const float *slope, float *work) {
+              const struct choice *choice, const float *weights, const float *bias, const float *slope, float *work) {
     int inputs = picture->channels, outputs = result->channels;
     float *rows = work, *products = rows + batch_size(inputs), *square = products + batch_size(outputs);
     struct grid grid = grid_of(result, offset);
-    for (int first = 0; first < grid.tiles; first += BATCH) {
-        int count = at_most(grid.tiles - first, BATCH);
+    int tiles = count_of(choice, grid);
+    for (int first = 0; first < tiles; first += BATCH) {
+        int count = at_most(tiles - first, BATCH);
         for (int tile = 0; tile < count; tile++) {
-            int y = row_of(grid, first + tile) - 1, x = column_of(grid, first + tile) - 1;
+            int number = chosen(choice, first + tile), y = row_of(grid, number) - 1, x = column_of(grid, number) - 1;
             float *to = tile_in(rows, tile, inputs);
             if (holds(picture, y, x, SEEN)) {
                 to_frequencies(pixel(picture, y, x), (size_t)picture->width * inputs, inputs, to);
@@ -316,29 +363,32 @@ void convolve(const struct view *picture, const struct view *result, const struc
             }
         }
         const char *runs[RUNS];
+        int begun = chosen(choice, first), next = chosen(choice, at_most(first + BATCH, tiles - 1));
         for (int row = 0; row < TILE; row++) {
-            int y = row_of(grid, first) + row, next = first + BATCH;
-            runs[row] = enlargement ? (const char *)work : run_at(result, y, column_of(grid, first));
+            int y = row_of(grid, begun) + row;
+            runs[row] = enlargement ? (const char *)work : run_at(result, y, column_of(grid, begun));
             runs[row + TILE] = run_at(picture, row_of(grid, next) + row + 1, column_of(grid, next));
         }
         for (int frequency = 0, call = 0; frequency < FREQUENCIES; frequency++)
             for (int tile = 0; tile < BATCH; tile += GROUP, call++) {
                 if (tile >= count) continue; /* of a group that is begun, what is left there is multiplied as well */
-                multiply(tile_in(rows, tile, inputs) + frequency * frequency_size(inputs),
+                multiply(BY_ROW, tile_in(rows, tile, inputs) + frequency * frequency_size(inputs),
                          weights + (size_t)frequency * inputs * outputs, inputs, outputs,
                          tile_in(products, tile, outputs) + frequency * frequency_size(outputs),
                          runs[call / CALLS_FOR_A_RUN] + call % CALLS_FOR_A_RUN * SOON_STEP * inputs);
             }
         for (int tile = 0; tile < count; tile++) {
-            int y = row_of(grid, first + tile), x = column_of(grid, first + tile);
+            int number = chosen(choice, first + tile), y = row_of(grid, number), x = column_of(grid, number);
             const float *from = tile_in(products, tile, outputs);
-            if (!enlargement && holds(result, y, x, TILE)) {
+            if (!enlargement && !choice->changed && holds(result, y, x, TILE)) {
                 to_pixels(from, outputs, bias, slope, pixel(result, y, x), (size_t)result->width * outputs);
-            } else {
-                to_pixels(from, outputs, bias, slope, square, (size_t)TILE * outputs);
-                if (enlargement) enlarge(enlargement, result, y, x, square);
-                else copy_held(result, y, x, TILE, square, 0);
+                continue;
             }
+            int differs = 1;
+            to_pixels(from, outputs, bias, slope, square, (size_t)TILE * outputs);
+            if (enlargement) enlarge(enlargement, result, y, x, square);
+            else differs = copy_held(result, y, x, TILE, square, 0);
+            if (choice->changed) choice->changed[first + tile] = differs;
         }
     }
 }
