@@ -46,3 +46,27 @@ def _any_by_cell(changed: Tensor, cell_height: int, cell_width: int) -> Tensor:
     padded = F.pad(changed, (0, -width % cell_width, 0, -height % cell_height)).view(torch.uint8)
     rows = padded.reshape(-1, cell_height, padded.shape[1]).amax(1)
     return rows.reshape(rows.shape[0], -1, cell_width).amax(2)
+
+
+def dilated(cells: Cells, reach: int) -> Cells:
+    """Sets every cell that has a set one within `reach` rows and columns."""
+    padded = np.pad(cells, reach)
+    rows, columns = cells.shape
+    tall = np.logical_or.reduce([padded[shift : shift + rows] for shift in range(2 * reach + 1)])
+    result: Cells = np.logical_or.reduce([tall[:, shift : shift + columns] for shift in range(2 * reach + 1)])
+    return result
+
+
+def halved(cells: Cells) -> Cells:
+    """Squares of two by two cells, those at the ends cut off: whether one of them is set."""
+    padded = np.pad(cells, [(0, size % 2) for size in cells.shape])
+    result: Cells = padded[::2, ::2] | padded[1::2, ::2] | padded[::2, 1::2] | padded[1::2, 1::2]
+    return result
+
+
+def turned(cells: Cells, quarter_turns: int, *, width_px: int, height_px: int) -> Cells:
+    """Cells of a picture, of that size before, that was turned clockwise: those in which a pixel of a set one lies."""
+    if quarter_turns == 0:
+        return cells
+    pixels = cells.repeat(CELL_PX, axis=0).repeat(CELL_PX, axis=1)[:height_px, :width_px]
+    return halved(np.rot90(pixels, -quarter_turns))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_core.inference.changes import CELL_PX, CHROMA_REACH_PX, Cells
+from sr_core.inference.changes import CELL_PX, CHROMA_REACH_PX, Cells, dilated, halved
 
 CALL_COST_PX = 500
 """What one more call of a network costs, in its input pixels; see bench/README.md."""
@@ -102,37 +102,22 @@ def rectangles_to_compute(cells: Cells, costs: Costs) -> Parts | None:
     """
     cell_px = CELL_PX
     while cell_px < costs.step_px:
-        cells, cell_px = _halved(cells), cell_px * 2
-    needed = _dilated(cells, -(-(costs.halo_px + CHROMA_REACH_PX) // cell_px))
+        cells, cell_px = halved(cells), cell_px * 2
+    needed = dilated(cells, -(-(costs.halo_px + CHROMA_REACH_PX) // cell_px))
     if needed.mean() > MOST_WORTHWHILE:
         return None
     coarser, coarser_px = needed, cell_px
-    found = _runs(coarser)
+    found = runs(coarser)
     while len(found) > MOST_RECTANGLES:
-        coarser, coarser_px = _halved(coarser), coarser_px * 2
-        found = _runs(coarser)
+        coarser, coarser_px = halved(coarser), coarser_px * 2
+        found = runs(coarser)
     bounds = _merged(_enlarged(found * coarser_px, costs), costs)
     bounds = _trimmed(_enlarged(bounds, costs, step_px=SIDE_STEP_PX), needed, costs, cell_px=cell_px)
     share = float(costs.of(bounds).sum() / (costs.width_px * costs.height_px))
     return Parts([Rectangle(*map(int, each)) for each in bounds], share) if share <= MOST_WORTHWHILE else None
 
 
-def _dilated(cells: Cells, reach: int) -> Cells:
-    """Sets every cell that has a set one within `reach` rows and columns."""
-    padded = np.pad(cells, reach)
-    rows, columns = cells.shape
-    tall = np.logical_or.reduce([padded[shift : shift + rows] for shift in range(2 * reach + 1)])
-    result: Cells = np.logical_or.reduce([tall[:, shift : shift + columns] for shift in range(2 * reach + 1)])
-    return result
-
-
-def _halved(cells: Cells) -> Cells:
-    padded = np.pad(cells, [(0, size % 2) for size in cells.shape])
-    result: Cells = padded[::2, ::2] | padded[1::2, ::2] | padded[::2, 1::2] | padded[1::2, 1::2]
-    return result
-
-
-def _runs(cells: Cells) -> NDArray[np.int64]:
+def runs(cells: Cells) -> NDArray[np.int64]:
     """(n, 4) rectangles (top, bottom, left, right) in cells: the runs of each row, joined with equal ones below."""
     edges = np.diff(np.pad(cells, [(0, 0), (1, 1)]).astype(np.int8), axis=1)
     starts, ends = np.argwhere(edges == 1), np.argwhere(edges == -1)

@@ -18,14 +18,19 @@ from sr_core.inference.conversion import TorchConversion
 from sr_core.inference.device import check_planned_device, fingerprint, worker_count
 from sr_core.inference.engine import Engine
 from sr_core.inference.fused_planes import fuse_planes
+from sr_core.inference.layered import LayeredUpscaler
+from sr_core.inference.memory import memory_bytes
 from sr_core.inference.numerics import settle_gpu_numerics
 from sr_core.inference.own_planes import own_conversion
-from sr_core.inference.sequence import Format, Result, SequenceUpscaler, Step
+from sr_core.inference.sequence import Format, Result, SequenceUpscaler
 from sr_core.inference.streamed import Arrived, StreamedUpscaler
 from sr_core.models.loading import load
 from sr_core.types import Plan
 from sr_core.video.formats import HANDLED
 from sr_core.video.frames import Plane, Planes
+
+_KEPT_SHARE = 0.25
+"""Of the memory that the process may use: as much may be taken by what layers gave, to be kept for the next frame."""
 
 
 class _Way(Protocol):
@@ -63,7 +68,7 @@ class FrameUpscaler:
         self._output = HANDLED[plan.delivery.pixel_format]
         output = Format(self._output.chroma, self._output.bit_depth, plan.color)
         quarter_turns = plan.video.rotation_degrees // 90
-        self._sequence: SequenceUpscaler | None = None
+        self._sequence: LayeredUpscaler | SequenceUpscaler | None = None
         self._way: _Way
         if plan.execution.device == "cuda":
             self._way = streamed = StreamedUpscaler(
@@ -77,17 +82,27 @@ class FrameUpscaler:
             self.notes = streamed.notes
             """What was chosen on this machine; it does not touch the result."""
         else:
-            self._sequence = SequenceUpscaler(
-                self._engine,
-                output=output,
-                quarter_turns=quarter_turns,
-                reuse=reuse and plan.execution.halo_is_exact,
-                conversion=own_conversion if plan.execution.kernels == "winograd" else TorchConversion,
-            )
+            self._sequence = self._on_cores(output, quarter_turns=quarter_turns, reuse=reuse)
             self._way = _OnCores(self._sequence, workers=self.workers)
             self.notes = ()
         self._busy_seconds = 0.0
         self._computed_frames = 0.0
+
+    def _on_cores(self, output: Format, *, quarter_turns: int, reuse: bool) -> LayeredUpscaler | SequenceUpscaler:
+        """The way that computes least: what layers gave is kept where there is the memory for it."""
+        network, (width, height) = self._engine.by_winograd, self._plan.video.upright_size_px
+        conversion = TorchConversion if network is None else own_conversion
+        if reuse and network is not None and network.kept_bytes(height, width) <= memory_bytes() * _KEPT_SHARE:
+            return LayeredUpscaler(
+                self._engine, network, output=output, quarter_turns=quarter_turns, conversion=conversion
+            )
+        return SequenceUpscaler(
+            self._engine,
+            output=output,
+            quarter_turns=quarter_turns,
+            reuse=reuse and self._plan.execution.halo_is_exact,
+            conversion=conversion,
+        )
 
     @property
     def fingerprint(self) -> tuple[tuple[str, str], ...]:
@@ -146,13 +161,13 @@ class FrameUpscaler:
 class _OnCores:
     """The way through a CPU: numpy in, numpy out, and a share of the workers' time."""
 
-    def __init__(self, sequence: SequenceUpscaler, *, workers: int) -> None:
+    def __init__(self, sequence: LayeredUpscaler | SequenceUpscaler, *, workers: int) -> None:
         self._sequence, self._workers = sequence, workers
 
-    def step(self, planes: Sequence[Plane], source: Format) -> Step:
+    def step(self, planes: Sequence[Plane], source: Format) -> Any:
         return self._sequence.step([torch.from_numpy(plane).unsqueeze(0) for plane in planes], source)
 
-    def upscale(self, step: Step) -> "Future[Result]":
+    def upscale(self, step: Any) -> "Future[Result]":
         return self._sequence.begin(step)
 
     def arrived(self, upscaled: "Future[Result]") -> Arrived:

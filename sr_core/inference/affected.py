@@ -1,0 +1,65 @@
+"""Which tiles of a layer depend on what changed in the layer before it, or in the picture.
+
+Of a network it knows that layers are 3×3 convolutions, and are computed by tiles that begin half a tile beside those of
+the layer before. Tiles are four cells: what is known of a picture's changes has half their sides.
+"""
+
+import numpy as np
+import torch
+
+from sr_core.inference.changes import CELL_PX, CHROMA_REACH_PX, Cells, dilated, halved
+from sr_core.inference.rectangles import Rectangle, runs
+from sr_core.inference.winograd_library import TILE_PX, Chosen
+
+Tiles = Cells
+"""(rows, columns): a mark for each of the tiles that a picture lies in."""
+_FIRST_REACH = CHROMA_REACH_PX // CELL_PX + 1
+"""How many cells a changed sample reaches by interpolated chroma, and then by the first layer."""
+_MOST_RECTANGLES = 32
+"""With more, tiles are taken in fours."""
+
+
+def share_affected(cells: Cells, layer_count: int) -> float:
+    """About what share of all layers' tiles depends on changed cells, at most."""
+    return float(dilated(cells, _FIRST_REACH + layer_count // 2).mean())
+
+
+def first_affected(cells: Cells, *, grid: int) -> Tiles:
+    """The first layer's tiles that depend on changed cells, which begin at rows and columns `grid` beyond a tile's."""
+    before = grid // CELL_PX
+    return halved(np.pad(dilated(cells, _FIRST_REACH), [(before, 0), (before, 0)]))
+
+
+def next_affected(tiles: Tiles, *, grid: int, height_px: int, width_px: int) -> Tiles:
+    """A layer's tiles, of a picture of that size, that look at marked ones of the layer before."""
+    rows, columns = (-(-(side + grid) // TILE_PX) for side in (height_px, width_px))
+    first = 0 if grid else 1
+    seen = np.pad(tiles, 1)[first:, first:]
+    affected: Tiles = (seen[:rows, :columns] | seen[1 : rows + 1, :columns] | seen[:rows, 1 : columns + 1]) | seen[
+        1 : rows + 1, 1 : columns + 1
+    ]
+    return affected
+
+
+def chosen(tiles: Tiles) -> Chosen:
+    """The marked ones."""
+    numbers = torch.from_numpy(np.flatnonzero(tiles).astype(np.int32))
+    return Chosen(numbers, torch.empty(len(numbers), dtype=torch.bool))
+
+
+def changed(tiles: Tiles, computed: Chosen) -> Tiles:
+    """Those whose bits are others since they were computed, of the marked ones."""
+    marks = np.zeros_like(tiles)
+    marks[tiles] = computed.changed.numpy()
+    return marks
+
+
+def rectangles(tiles: Tiles, *, width_px: int, height_px: int) -> list[Rectangle]:
+    """Some rectangles that hold all marked tiles, which begin at multiples of TILE_PX, of a picture of that size."""
+    side_px = TILE_PX
+    while len(found := runs(tiles)) > _MOST_RECTANGLES:
+        tiles, side_px = halved(tiles), side_px * 2
+    return [
+        Rectangle(top, min(bottom, height_px), left, min(right, width_px))
+        for top, bottom, left, right in (found * side_px).tolist()
+    ]

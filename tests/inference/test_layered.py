@@ -1,0 +1,299 @@
+"""Layers' results are kept from frame to frame: nobody can tell from what comes out, from any threads."""
+
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from sr_core.inference import FrameUpscaler, layered
+from sr_core.inference.engine import Engine
+from sr_core.inference.layered import LayeredUpscaler
+from sr_core.inference.own_planes import own_conversion
+from sr_core.inference.passage import Passage
+from sr_core.inference.sequence import Format, Result, SequenceUpscaler
+from sr_core.inference.winograd_library import Library
+from sr_core.models.describe import describe
+from sr_core.planning import make_plan
+from sr_core.types import Settings
+from sr_core.video.formats import HANDLED
+from sr_core.video.frames import Planes
+from tests import builders
+
+from .lively import execution, lively, needs_kernels
+from .test_sequence import FORMATS, HEIGHT_PX, WIDTH_PX, Frame, still, touched, wandering
+from .test_winograd_engine import small
+
+pytestmark = [needs_kernels, pytest.mark.usefixtures("one_thread")]
+
+CONVOLVE = Library.convolve
+TOUCHED = [touched(still(), plane=0, row=11, column=16), touched(still(), plane=0, row=10, column=15)]
+"""Frames that differ from one another in a few pixels."""
+ENLARGE = Library.enlarge
+
+
+def engine(inner_count: int = 4) -> Engine:
+    return Engine(lively(features=16, inner_count=inner_count), execution(inner_count=inner_count), scale=2)
+
+
+def layers(quarter_turns: int = 0, *, inner_count: int = 4) -> LayeredUpscaler:
+    subject = engine(inner_count)
+    assert subject.by_winograd is not None
+    return LayeredUpscaler(
+        subject, subject.by_winograd, output=FORMATS[0], quarter_turns=quarter_turns, conversion=own_conversion
+    )
+
+
+def unchecked(subject: LayeredUpscaler) -> LayeredUpscaler:
+    """As it is between checks, which would put right what is wrong."""
+    subject._partly_computed = 1
+    return subject
+
+
+def upscale(subject: LayeredUpscaler, frames: Sequence[Frame], form: Format = FORMATS[0]) -> list[Result]:
+    return [subject.upscale(subject.step(frame, form)) for frame in frames]
+
+
+def whole(
+    frames: Sequence[Frame], form: Format = FORMATS[0], *, quarter_turns: int = 0, inner_count: int = 4
+) -> list[Result]:
+    """What comes of each frame by itself."""
+    plain = SequenceUpscaler(
+        engine(inner_count),
+        output=FORMATS[0],
+        quarter_turns=quarter_turns,
+        reuse=False,
+        conversion=own_conversion,
+    )
+    return [plain.upscale(plain.step(frame, form)) for frame in frames]
+
+
+def are_same(some: Sequence[Result], others: Sequence[Result]) -> bool:
+    return all(all(map(torch.equal, one.planes, other.planes)) for one, other in zip(some, others, strict=True))
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: f"{form.chroma}-{form.bit_depth}")
+@pytest.mark.parametrize("quarter_turns", [0, 1, 2, 3])
+def test_frames_have_the_very_bytes_of_whole_ones(form: Format, quarter_turns: int) -> None:
+    frames = wandering(still(form), 12)
+
+    found = upscale(unchecked(layers(quarter_turns)), frames, form)
+
+    assert are_same(found, whole(frames, form, quarter_turns=quarter_turns))
+    assert all(result.computed_share < 0.3 for result in found[2:-1])
+
+
+@pytest.mark.parametrize("inner_count", [0, 1, 2, 3])
+def test_networks_of_any_length_have_these_bytes(inner_count: int) -> None:
+    frames = wandering(still(), 4)
+
+    found = upscale(unchecked(layers(inner_count=inner_count)), frames)
+
+    assert are_same(found, whole(frames, inner_count=inner_count))
+
+
+@pytest.mark.parametrize("quarter_turns", [0, 3])
+def test_a_frame_touched_in_one_sample_has_the_very_bits_of_a_whole_one(quarter_turns: int) -> None:
+    # Given frames of which each is touched in one sample more, some at the edges
+    frames = [small(still())]
+    for plane, row, column in ((0, 60, 47), (0, 61, 48), (0, 0, 0), (0, 94, 120), (1, 30, 20), (2, 47, 60)):
+        frames.append(touched(frames[-1], plane=plane, row=row, column=column))
+
+    # When each is made of the one before
+    subject = unchecked(layers(quarter_turns))
+    found, pictures = [], []
+    for frame in frames:
+        found += upscale(subject, [frame])
+        pictures.append(subject._kept.result.samples.clone() if subject._kept else None)
+
+    # Then so is the RGB, in which rounding shows that planes of 8 bits hide, and little was computed
+    assert are_same(found, whole(frames, quarter_turns=quarter_turns))
+    for frame, picture in zip(frames[1:], pictures[1:], strict=True):
+        rgb = torch.rot90(own_conversion(*FORMATS[0]).rgb(frame), -quarter_turns, dims=(2, 3))
+        assert picture is not None
+        assert torch.equal(picture[None], engine().upscale_rgb(rgb))
+    assert all(0 < result.computed_share < 0.2 for result in found[2:])
+
+
+def test_a_frame_like_the_one_before_costs_nothing() -> None:
+    found = upscale(layers(), [still(), still(), still()])
+
+    assert [result.computed_share for result in found] == [1, 0, 0]
+    assert are_same(found, found[:1] * 3)
+
+
+def test_nothing_is_kept_where_everything_moves() -> None:
+    random = torch.Generator().manual_seed(1)
+    frames = [
+        tuple(torch.randint(16, 235, plane.shape, dtype=torch.uint8, generator=random) for plane in still())
+        for _ in range(4)
+    ]
+    subject = layers()
+
+    found = upscale(subject, frames)
+
+    assert subject._kept is None
+    assert are_same(found, whole(frames))
+
+
+def test_a_scene_that_follows_one_that_stood_still_is_kept_at_once() -> None:
+    # Given a still scene, a cut, and the scene after it
+    other = tuple(plane.flip(1) for plane in still())
+    frames = [still(), touched(still(), plane=0, row=9, column=9), touched(still(), plane=0, row=5, column=5)]
+    frames += [other, touched(other, plane=0, row=70, column=70)]
+
+    found = upscale(unchecked(layers()), frames)
+
+    # Then only one frame of it is computed whole
+    assert [result.computed_share == 1 for result in found] == [True, True, False, True, False]
+    assert are_same(found, whole(frames))
+
+
+def test_another_format_or_size_in_mid_stream_is_not_compared() -> None:
+    subject = unchecked(layers())
+    first = upscale(subject, wandering(still(), 2)[:3])
+    second = upscale(subject, wandering(still(FORMATS[2]), 2)[:3], FORMATS[2])
+    third = upscale(subject, [small(frame) for frame in wandering(still(), 2)[:3]])
+
+    assert are_same(first, whole(wandering(still(), 2)[:3]))
+    assert are_same(second, whole(wandering(still(FORMATS[2]), 2)[:3], FORMATS[2]))
+    assert are_same(third, whole([small(frame) for frame in wandering(still(), 2)[:3]]))
+
+
+@pytest.mark.parametrize("workers", [2, 4, 9])
+def test_frames_may_follow_one_another_in_any_number_of_threads(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given layers that take now more time and now less
+    random = np.random.default_rng(workers)
+
+    def convolve(self: Library, *given: object, **named: object) -> None:
+        time.sleep(random.exponential(0.002))
+        CONVOLVE(self, *given, **named)  # type: ignore[arg-type]
+
+    frames = [small(frame) for frame in wandering(still(), 40)]
+    expected = whole(frames)
+    monkeypatch.setattr(Library, "convolve", convolve)
+
+    # When frames are handed to threads in their order
+    subject = unchecked(layers())
+    with ThreadPoolExecutor(workers) as pool:
+        begun = list(pool.map(lambda frame: subject.begin(subject.step(frame, FORMATS[0])), frames))
+
+    # Then each is what it is by itself
+    found = [future.result(timeout=10) for future in begun]
+    assert are_same(found, expected)
+    assert np.mean([result.computed_share for result in found]) < 0.5
+
+
+def test_frames_may_be_begun_in_any_order() -> None:
+    frames = wandering(still(), 6)
+    subject = unchecked(layers())
+    steps = [subject.step(frame, FORMATS[0]) for frame in frames]
+
+    for step in reversed(steps):
+        subject.begin(step)
+
+    assert are_same([step.result.result(timeout=0) for step in steps], whole(frames))
+
+
+def test_a_frame_may_be_shared_by_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a machine with more cores than frames can follow one another
+    monkeypatch.setattr(layered, "core_count", lambda: 16)
+    monkeypatch.setattr("sr_core.inference.winograd._TILES_FOR_A_THREAD", 5)
+    frames = wandering(still(), 5)
+
+    subject = unchecked(layers())
+
+    assert subject._threads == 4
+    assert are_same(upscale(subject, frames), whole(frames))
+
+
+def test_equal_frames_wait_for_the_first_and_no_thread_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a frame on its way, and any number of frames that are equal to it
+    go_on, count = threading.Event(), 2000
+    usual = Engine.upscale_rgb
+
+    def slowly(self: Engine, rgb: Tensor) -> Tensor:
+        assert go_on.wait(timeout=60)
+        return usual(self, rgb)
+
+    monkeypatch.setattr(Engine, "upscale_rgb", slowly)
+    subject = layers()
+    first = threading.Thread(target=subject.begin, args=[subject.step(still(), FORMATS[0])])
+    first.start()
+    while subject._last is None:
+        time.sleep(0.001)
+
+    later = [subject.begin(subject.step(still(), FORMATS[0])) for _ in range(count)]
+    assert not any(future.done() for future in later)
+
+    # When it is there
+    go_on.set()
+    first.join()
+
+    # Then they are
+    assert all(future.result(timeout=0).computed_share == 0 for future in later)
+
+
+def test_an_error_reaches_whoever_waits_for_the_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Engine, "upscale_rgb", lambda _engine, _rgb: 1 / 0)
+    subject = layers()
+
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            upscale(subject, [still()])
+
+
+def test_of_frames_that_are_through_only_planes_of_the_result_are_held() -> None:
+    # Given frames of which nobody but the upscaler holds the planes
+    subject, alive = unchecked(layers()), []
+    frames = wandering(still(), 8)
+    results = []
+    while frames:
+        frame = frames.pop(0)
+        alive.append(weakref.ref(frame[0]))
+        results += upscale(subject, [frame])
+        del frame
+
+    # Then at last there are those of the last frame, and of the one that it was made of
+    assert sum(each() is not None for each in alive) <= 2
+
+
+def test_time_spent_waiting_is_not_time_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given frames that wait for a thousand seconds
+    def wait(self: Passage, layer: int) -> None:
+        self.waited_seconds = 1000.0
+
+    monkeypatch.setattr(Passage, "wait_to_write", wait)
+
+    found = upscale(layers(), [still(), *TOUCHED])
+
+    assert [result.busy_seconds > 0 for result in found] == [True, False, False]
+    assert all(result.busy_seconds > -1000 for result in found)
+
+
+@pytest.mark.parametrize(("memory_bytes", "is_kept"), [(1 << 40, True), (1 << 20, False)])
+def test_a_job_keeps_layers_where_there_is_the_memory_for_it(
+    memory_bytes: int, is_kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a job by these kernels on a machine with so much memory
+    monkeypatch.setattr("sr_core.inference.upscaler.memory_bytes", lambda: memory_bytes)
+    settings = Settings.model_validate({"device": "cpu", "precision": "fp32", "kernels": "winograd"})
+    video = builders.video(width_px=WIDTH_PX, height_px=HEIGHT_PX)
+    plan = make_plan(builders.request(settings), describe("compact-x2"), video, tier="local")
+
+    # When frames are upscaled that differ in little
+    upscaler = FrameUpscaler(plan, None)
+    frames = [
+        Planes(HANDLED["yuv420p"], tuple(plane[0].numpy() for plane in each)) for each in [still(), *TOUCHED, still()]
+    ]
+    for frame in frames:
+        upscaler.arrived(upscaler.upscale(upscaler.step(frame)))
+
+    # Then three are computed whole, the last one of them to be sure, or only two where parts of frames are computed
+    assert (upscaler.computed_frames > 3) == is_kept
+    assert upscaler.computed_frames < 4
