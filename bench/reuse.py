@@ -8,7 +8,7 @@ and a film in which everything moves (bikes). For each, in one process and in tu
 - stage: the upscale stage as `sr upscale` runs it. The segments' bytes must be the same with and without.
 
 The figures are ratios of frames per second, medians over the rounds. The model with reuse is also held against whole
-frames by torch's layers, where the job's kernels are others.
+frames by torch's layers, where the job's kernels are others. Beside them, the processor time that a frame takes in it.
 """
 
 import argparse
@@ -47,6 +47,10 @@ class Figure:
     stage_speedups: tuple[float, ...]
     over_torch: tuple[float, ...]
     """Of the model, over whole frames by torch's layers."""
+    frame_ms: tuple[float, ...]
+    """Processor time of a frame in the model with reuse, one a round."""
+    whole_frame_ms: tuple[float, ...]
+    """The same without."""
     kernels: str
     identical: bool
     """Whether the segments' bytes were the same in every round."""
@@ -73,14 +77,16 @@ class Figure:
             f"{self.clip:<24} {size:<10} {self.frames:>6}   {self.computed_share:6.1%}   "
             f"{self.model_speedup:5.2f} ({min(self.model_speedups):.2f} … {max(self.model_speedups):.2f})   "
             f"{self.stage_speedup:5.2f} ({min(self.stage_speedups):.2f} … {max(self.stage_speedups):.2f})   "
-            f"{statistics.median(self.over_torch):10.2f}   {self.kernels:<8}   "
-            f"{'same' if self.identical else 'DIFFERENT'}   {self.disturbed_rounds} of {len(self.model_speedups)}"
+            f"{statistics.median(self.over_torch):10.2f}   "
+            f"{statistics.median(self.frame_ms):6.1f} of {statistics.median(self.whole_frame_ms):6.1f}   "
+            f"{self.kernels:<8}   {'same' if self.identical else 'DIFFERENT'}   "
+            f"{self.disturbed_rounds} of {len(self.model_speedups)}"
         )
 
 
 HEADER = (
     f"{'clip':<24} {'size':<10} frames   computed   model, times as fast   stage, times as fast   over torch   "
-    f"{'by':<8}   bytes   disturbed"
+    f"{'ms a frame':<16}   {'by':<8}   bytes   disturbed"
 )
 
 
@@ -95,6 +101,8 @@ def measure(
     )
     models: list[float] = []
     over_torch: list[float] = []
+    frame_ms: list[float] = []
+    whole_frame_ms: list[float] = []
     stages: list[float] = []
     digests: set[tuple[str, ...]] = set()
     computed = disturbed = 0.0
@@ -104,6 +112,8 @@ def measure(
         runs = {reuse: job.model_run(reuse=reuse) for reuse in turns}
         (fast, computed), (slow, _all) = runs[True], runs[False]
         models.append(fast.fps / slow.fps)
+        frame_ms.append(1000 * fast.cores_busy / fast.fps)
+        whole_frame_ms.append(1000 * slow.cores_busy / slow.fps)
         usual = slow if of_job == "torch" else by_torch.model_run(reuse=False)[0]
         over_torch.append(fast.fps / usual.fps)
         stage_runs = {reuse: job.stage_run(reuse=reuse) for reuse in turns}
@@ -120,6 +130,8 @@ def measure(
         model_speedups=tuple(models),
         stage_speedups=tuple(stages),
         over_torch=tuple(over_torch),
+        frame_ms=tuple(frame_ms),
+        whole_frame_ms=tuple(whole_frame_ms),
         kernels=of_job,
         identical=len(digests) == 1,
         disturbed_rounds=int(disturbed),
