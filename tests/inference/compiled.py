@@ -1,6 +1,8 @@
 """The package's kernels for CPUs, compiled for vectors that an installation on this machine would not choose."""
 
+import ast
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
@@ -22,9 +24,17 @@ VECTORS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 """What the compiler is told of them, and by what torch calls the CPUs that have them."""
 
 
+def flags() -> list[str]:
+    """With which setup.py compiles, whatever the vectors."""
+    for node in ast.parse((Path(__file__).parents[2] / "setup.py").read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FLAGS":
+            return [str(flag) for flag in ast.literal_eval(node.value)]
+    raise AssertionError("setup.py has no FLAGS")
+
+
 def compiled_for(vectors: str, folder: Path) -> Library:
-    """The very sources, as setup.py compiles them. Skips where that does not run."""
-    compiler = shutil.which("cc")
+    """The very sources, as setup.py compiles them, by $CC if that is set. Skips where that does not run."""
+    compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
         pytest.skip("needs a C compiler")
     chosen, capabilities = VECTORS[vectors]
@@ -32,7 +42,7 @@ def compiled_for(vectors: str, folder: Path) -> Library:
         pytest.skip(f"needs a CPU with {capabilities[0]}")
     sources = [_KERNELS / name for name in SOURCES]
     named = f"-DSOURCE_ID=0x{hashlib.sha256(b''.join(source.read_bytes() for source in sources)).hexdigest()[:8]}"
-    always = ["-O3", "-std=gnu11", "-ffp-contract=fast", "-w", "-shared", "-fPIC", named]
+    always = [*flags(), "-w", "-shared", "-fPIC", named]
     found = folder / f"{vectors}.so"
     subprocess.run([compiler, *always, *chosen, "-o", found, *sources], check=True)
     return Library(found)

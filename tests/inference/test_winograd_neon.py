@@ -1,6 +1,5 @@
 """Winograd's kernels as they are compiled for arm64, run by an emulator of it: NEON's results, not its speed."""
 
-import ast
 import hashlib
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from sr_core.inference.rectangles import Rectangle
 from sr_core.inference.winograd import WinogradCompact
 from sr_core.inference.winograd_library import Chosen, Enlarged, Layer, Library, Pixels, library
 
+from .compiled import flags
 from .lively import lively, picture
 from .test_winograd import MOST_ERROR, accelerated, difference, exactly, parts_of
 
@@ -34,14 +34,6 @@ FIRST, INNER, LAST = range(3)
 NOTHING = torch.empty(0)
 PANEL_CHANNELS = 16
 """What panel_channels() of winograd.c gives for vectors of four."""
-
-
-def flags() -> list[str]:
-    """With which setup.py compiles."""
-    for node in ast.parse((HERE.parents[1] / "setup.py").read_text()).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FLAGS":
-            return [str(flag) for flag in ast.literal_eval(node.value)]
-    raise AssertionError("setup.py has no FLAGS")
 
 
 class Emulated(Library):
