@@ -25,6 +25,7 @@ _WIDTHS = {
         "avx2": ["-mavx2", "-mfma"],
     },
     "aarch64": {"neon": []},
+    "arm64": {"neon": []},  # as macOS calls it
 }
 """What torch promises of a CPU of that capability, and no more."""
 

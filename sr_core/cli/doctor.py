@@ -58,7 +58,7 @@ def _software() -> dict[str, str]:
     chosen = settle(Settings(), describe_shipped(next(iter(shipped()))))
     found["device"] = f"{device} ({device_name(device)}), precision {chosen.precision}, kernels {chosen.kernels}"
     if device == "cpu" and not has_own_kernels():
-        found["kernels"] = f"{why_none()}; until then networks are slower"
+        found["kernels"] = f"{why_none()}; without them networks are slower"
     return found
 
 

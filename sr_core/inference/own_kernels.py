@@ -14,15 +14,22 @@ import torch
 
 SOURCES = ("planes.c", "winograd.c")
 """What a library is compiled of, as setup.py has it."""
+_ARM64 = ("aarch64", "arm64")
+"""What Linux calls it, and macOS."""
 _WIDTHS = {"AVX512": ("avx512", "avx2"), "AVX2": ("avx2",)}
 """On x86, by what torch calls the CPU's widest vectors: the libraries that run there, the fastest first."""
 
 
+def _widths() -> tuple[str, ...]:
+    machine = platform.machine()
+    if machine == "x86_64":
+        return _WIDTHS.get(torch.backends.cpu.get_cpu_capability(), ())
+    return ("neon",) if machine in _ARM64 else ()
+
+
 def paths() -> list[Path]:
     """Of the libraries that were compiled for this CPU, the fastest first."""
-    is_x86 = platform.machine() == "x86_64"
-    widths = _WIDTHS.get(torch.backends.cpu.get_cpu_capability(), ()) if is_x86 else ("neon",)
-    found = (find_spec(f"sr_core.inference.winograd_{width}") for width in widths)
+    found = (find_spec(f"sr_core.inference.winograd_{width}") for width in _widths())
     return [Path(spec.origin) for spec in found if spec is not None and spec.origin is not None]
 
 
@@ -36,12 +43,14 @@ def opened(path: Path) -> ctypes.CDLL:
 
 def why_none() -> str:
     """Why none can be used, for people."""
+    if not _widths():
+        return f"there are none for this CPU ({platform.machine()}), only for x86-64 with AVX2 and for arm64"
     for path in paths():
         try:
             opened(path)
         except OSError as error:
             return f"unusable ({error}): install the package anew, with a C compiler"
-    return "none compiled: install a C compiler, gcc 5 or clang 8 or newer, then the package anew"
+    return "none compiled: install a C compiler, gcc or clang, then the package anew"
 
 
 def _source_id() -> int:

@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,10 +27,20 @@ VECTORS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 def flags() -> list[str]:
     """With which setup.py compiles, whatever the vectors."""
+    return [str(flag) for flag in _constant_of_setup("FLAGS")]
+
+
+def widths() -> dict[str, dict[str, list[str]]]:
+    """What setup.py compiles, by machine: libraries, and what the compiler is told of their vectors."""
+    found: dict[str, dict[str, list[str]]] = _constant_of_setup("_WIDTHS")
+    return found
+
+
+def _constant_of_setup(name: str) -> Any:
     for node in ast.parse((Path(__file__).parents[2] / "setup.py").read_text()).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FLAGS":
-            return [str(flag) for flag in ast.literal_eval(node.value)]
-    raise AssertionError("setup.py has no FLAGS")
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return ast.literal_eval(node.value)
+    raise AssertionError(f"setup.py has no {name}")
 
 
 def compiled_for(vectors: str, folder: Path) -> Library:
