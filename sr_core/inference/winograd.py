@@ -137,8 +137,6 @@ class WinogradCompact(nn.Module):
             chosen: tiles, which begin as `grid_of` says; None for all.
             threads: how many share the work.
         """
-        if chosen is not None and len(chosen.tiles) == 0:
-            return
         grid = self.grid_of(index)
         if index == 0:
             compute = partial(self._library.convolve_planes, self._first, planes, kept.features[0], grid=grid)

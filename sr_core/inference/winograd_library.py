@@ -261,7 +261,7 @@ def _view(pixels: Pixels) -> Any:
 
 def _choice(chosen: Chosen | None) -> Any:
     if chosen is None:
-        return ctypes.byref(_Choice(None, 0, None))
+        return ctypes.byref(_Choice(None, -1, None))
     return ctypes.byref(_Choice(chosen.tiles.data_ptr(), len(chosen.tiles), chosen.changed.data_ptr()))
 
 

@@ -41,7 +41,7 @@ int main(void) {
                           g.result.top, g.result.left};
     struct enlargement enlarged = {planes, values, g.colors, g.height, g.width, g.scale,
                                    g.enlarged.rows, g.enlarged.columns, g.enlarged.top, g.enlarged.left};
-    struct choice all = {NULL, 0, NULL};
+    struct choice all = {NULL, -1, NULL};
     if (g.layer == FIRST)
         convolve_planes(planes, g.colors, g.height, g.width, &result, g.grid, &all, weights, bias, slope, work);
     else convolve(&picture, &result, g.layer == LAST ? &enlarged : NULL, g.grid, &all, weights, bias, slope, work);

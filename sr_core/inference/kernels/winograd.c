@@ -232,15 +232,17 @@ static struct grid grid_of(const struct view *view, int offset) {
 static int row_of(struct grid grid, int tile) { return grid.top + tile / grid.across * TILE; }
 static int column_of(struct grid grid, int tile) { return grid.left + tile % grid.across * TILE; }
 
-/* Which tiles of a grid are computed: those whose numbers are listed, in ascending order; all where there is no list.
- * Of those listed is noted whether computing them has changed a bit of a layer, if there is room for that. */
+/* Which tiles of a grid are computed: those whose numbers are listed, in ascending order, or all. Of those listed is
+ * noted whether computing them has changed a bit of a layer, if there is room for that. */
 struct choice {
     const int32_t *listed;
-    int count;
+    int count; /* below 0 for all: a list of none may lie nowhere */
     uint8_t *changed;
 };
 
-static int count_of(const struct choice *choice, struct grid grid) { return choice->listed ? choice->count : grid.tiles; }
+static int count_of(const struct choice *choice, struct grid grid) {
+    return choice->count < 0 ? grid.tiles : choice->count;
+}
 static int chosen(const struct choice *choice, int index) { return choice->listed ? choice->listed[index] : index; }
 
 /* Where a row of a picture's pixels lies that begins there, as near as there is one. */
