@@ -1,5 +1,7 @@
 """What fails on a frame's way through layers whose results are kept costs that frame, and no other a bit."""
 
+import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -13,7 +15,7 @@ from sr_core.inference.winograd_library import Chosen, Enlarged, Layer, Library,
 
 from .lively import needs_kernels
 from .test_layered import TOUCHED, are_same, layers, unchecked, upscale, whole
-from .test_sequence import still, wandering
+from .test_sequence import FORMATS, still, touched, wandering
 
 pytestmark = [needs_kernels, pytest.mark.usefixtures("one_thread")]
 
@@ -118,3 +120,36 @@ def test_memory_that_is_short_for_a_moment_costs_that_frame_alone(monkeypatch: p
 
     assert are_same(found, expected)
     assert [result.computed_share == 1 for result in found] == [True, True, False, True, True, False, False]
+
+
+def test_a_frame_that_is_on_its_way_already_does_not_build_on_one_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given frames of which each is touched in one sample more, near the one before
+    frames = [still()]
+    for column in (16, 24, 32):
+        frames.append(touched(frames[-1], plane=0, row=11, column=column))
+    expected = whole(frames)
+    subject = unchecked(layers())
+    *before, fails, behind = [subject.step(frame, FORMATS[0]) for frame in frames]
+    usual, has_begun = WinogradCompact.compute_layer, threading.Event()
+
+    def compute_layer(self: WinogradCompact, index: int, *given: object, **named: object) -> None:
+        if index == 2 and threading.current_thread() is thread:
+            has_begun.set()
+            while subject._entered is None or subject._entered.step is not behind:
+                time.sleep(0.001)
+            raise MemoryError
+        usual(self, index, *given, **named)  # type: ignore[arg-type]
+
+    # When one is out of memory in the midst of the layers, and the next one follows it there
+    found = [subject.upscale(step) for step in before]
+    monkeypatch.setattr(WinogradCompact, "compute_layer", compute_layer)
+    thread = threading.Thread(target=subject.begin, args=[fails])
+    thread.start()
+    assert has_begun.wait(timeout=60)
+    subject.begin(behind)
+    thread.join()
+
+    # Then both are what they are by themselves
+    found += [step.result.result(timeout=0) for step in (fails, behind)]
+    assert are_same(found, expected)
+    assert [result.computed_share for result in found] == [1, 1, 1, 1]
