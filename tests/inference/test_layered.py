@@ -124,6 +124,7 @@ def test_a_frame_like_the_one_before_costs_nothing() -> None:
     found = upscale(layers(), [still(), still(), still()])
 
     assert [result.computed_share for result in found] == [1, 0, 0]
+    assert [result.busy_seconds > 0 for result in found] == [True, False, False]
     assert are_same(found, found[:1] * 3)
 
 
@@ -142,27 +143,32 @@ def test_nothing_is_kept_where_everything_moves() -> None:
 
 
 def test_a_scene_that_follows_one_that_stood_still_is_kept_at_once() -> None:
-    # Given a still scene, a cut, and the scene after it
-    other = tuple(plane.flip(1) for plane in still())
+    # Given a still scene, a cut, and the scene after it; and two cuts after that
+    other, third = (tuple(plane.flip(side) for plane in still()) for side in (1, 2))
     frames = [still(), touched(still(), plane=0, row=9, column=9), touched(still(), plane=0, row=5, column=5)]
     frames += [other, touched(other, plane=0, row=70, column=70)]
+    frames += [still(), third, touched(third, plane=0, row=20, column=90)]
 
     found = upscale(unchecked(layers()), frames)
 
-    # Then only one frame of it is computed whole
-    assert [result.computed_share == 1 for result in found] == [True, True, False, True, False]
+    # Then only one frame of it is computed whole, but nothing is kept of the second of two that are all new
+    assert [result.computed_share == 1 for result in found] == [True, True, False, True, False, True, True, True]
     assert are_same(found, whole(frames))
 
 
-def test_another_format_or_size_in_mid_stream_is_not_compared() -> None:
+def test_what_has_another_format_or_size_in_mid_stream_is_not_compared() -> None:
+    # Given frames and, one after another, the same samples in another range, smaller ones, and other chroma
+    frames, full = wandering(still(), 2)[:3], FORMATS[0]._replace(color=builders.color(siting="left", range="full"))
+    kinds = [(frames, FORMATS[0]), (frames[::-1], full), ([small(frame) for frame in frames], full)]
+    kinds.append((wandering(still(FORMATS[2]), 2)[:3], FORMATS[2]))
     subject = unchecked(layers())
-    first = upscale(subject, wandering(still(), 2)[:3])
-    second = upscale(subject, wandering(still(FORMATS[2]), 2)[:3], FORMATS[2])
-    third = upscale(subject, [small(frame) for frame in wandering(still(), 2)[:3]])
 
-    assert are_same(first, whole(wandering(still(), 2)[:3]))
-    assert are_same(second, whole(wandering(still(FORMATS[2]), 2)[:3], FORMATS[2]))
-    assert are_same(third, whole([small(frame) for frame in wandering(still(), 2)[:3]]))
+    for index, (given, form) in enumerate(kinds):
+        found = upscale(subject, given, form)
+
+        # Then the first ones are computed whole, and what follows is made of those
+        assert are_same(found, whole(given, form))
+        assert [result.computed_share == 1 for result in found] == [True, index == 0, False]
 
 
 @pytest.mark.parametrize("workers", [2, 4, 9])

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sr_core.errors import IntegrityError
+from sr_core.inference import layered
 from sr_core.inference.engine import Engine
 from sr_core.inference.winograd import WinogradCompact
 from sr_core.inference.winograd_library import Chosen, Enlarged, Layer, Library, Pixels
@@ -22,8 +23,11 @@ pytestmark = [needs_kernels, pytest.mark.usefixtures("one_thread")]
 ENLARGE = Library.enlarge
 
 
-def spoilt(value: float, when: Sequence[int], monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """As if the last layer gave a wrong value in some of the frames that go through the layers; returns its calls."""
+def spoilt(value: float | None, when: Sequence[int], monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """As if the last layer gave a wrong value in some of the frames that go through the layers; returns its calls.
+
+    None for a value that is wrong in its last bit.
+    """
     calls: list[int] = []
 
     def enlarge(
@@ -39,7 +43,8 @@ def spoilt(value: float, when: Sequence[int], monkeypatch: pytest.MonkeyPatch) -
         ENLARGE(self, layer, picture, planes, result, part, chosen=chosen)  # type: ignore[arg-type]
         calls.append(len(calls))
         if calls[-1] in when:
-            result.samples[0, 20, 30] = value
+            sample = result.samples[0, 20, 30]
+            sample.copy_(torch.nextafter(sample, torch.tensor(torch.inf)) if value is None else torch.tensor(value))
             if chosen is not None:
                 chosen.changed[:] = True
 
@@ -47,11 +52,17 @@ def spoilt(value: float, when: Sequence[int], monkeypatch: pytest.MonkeyPatch) -
     return calls
 
 
-def test_where_tiles_come_out_otherwise_than_whole_frames_nothing_is_reused(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Given a machine on which, of the third frame, a tile comes out otherwise than in the whole frame
+@pytest.mark.parametrize("wrong", ["a sample", "its last bit", "planes"])
+def test_where_tiles_come_out_otherwise_than_whole_frames_nothing_is_reused(
+    wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a machine on which the third frame comes out otherwise than whole, if only by what codes hide
     frames = [still(), *TOUCHED, *TOUCHED]
     expected = whole(frames)
-    spoilt(0.123, [2], monkeypatch)
+    if wrong == "planes":
+        monkeypatch.setattr(layered, "patched_planes", lambda before, *_given: before)
+    else:
+        spoilt(0.123 if wrong == "a sample" else None, [2], monkeypatch)
 
     # When frames are upscaled
     subject = layers()
@@ -91,7 +102,10 @@ def test_a_network_that_is_never_finite_is_an_error(monkeypatch: pytest.MonkeyPa
 
 
 def test_without_memory_for_the_layers_frames_go_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
     def kept(self: WinogradCompact, height: int, width: int) -> None:
+        asked.append(height)
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(WinogradCompact, "kept", kept)
@@ -101,6 +115,20 @@ def test_without_memory_for_the_layers_frames_go_by_themselves(monkeypatch: pyte
 
     assert are_same(found, whole(frames))
     assert [result.computed_share for result in found] == [1, 1, 1, 1, 1, 1]
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("fails", ["kept", "compute_layer"])
+def test_any_other_error_is_an_error(fails: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_given: object, **_named: object) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(WinogradCompact, fails, fail)
+    subject = layers()
+    upscale(subject, [still()])
+
+    with pytest.raises(RuntimeError, match="a mistake"):
+        upscale(subject, TOUCHED[:1])
 
 
 def test_memory_that_is_short_for_a_moment_costs_that_frame_alone(monkeypatch: pytest.MonkeyPatch) -> None:
