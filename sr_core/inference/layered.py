@@ -219,6 +219,8 @@ class LayeredUpscaler:
                     tiles = first_affected(entered.cells, grid=grid)
                 else:
                     tiles = next_affected(tiles, grid=grid, height_px=height, width_px=width)
+                if index == self._network.layer_count - 1:  # it adds the picture, whatever became of that on the way
+                    tiles |= first_affected(entered.cells, grid=grid)
                 part = chosen(tiles)
                 computed, total = computed + len(part.tiles), total + tiles.size
             self._network.compute_layer(index, picture, entered.kept, part, threads=self._threads)

@@ -1,5 +1,6 @@
 """Layers' results are kept from frame to frame: nobody can tell from what comes out, from any threads."""
 
+import copy
 import threading
 import time
 import weakref
@@ -9,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sr_core.inference import FrameUpscaler, layered
 from sr_core.inference.engine import Engine
@@ -118,6 +119,26 @@ def test_a_frame_touched_in_one_sample_has_the_very_bits_of_a_whole_one(quarter_
         assert picture is not None
         assert torch.equal(picture[None], engine().upscale_rgb(rgb))
     assert all(0 < result.computed_share < 0.2 for result in found[2:])
+
+
+def test_what_no_layer_passes_on_is_seen_in_the_picture_that_the_last_one_adds() -> None:
+    # Given a network whose third layer is never active, and frames that are touched far from one another
+    network = copy.deepcopy(lively(features=16, inner_count=4, activation="relu"))
+    nn.init.constant_(network.get_parameter("body.4.bias"), -1000)
+    subject = Engine(network, execution(inner_count=4), scale=2)
+    assert subject.by_winograd is not None
+    kept = LayeredUpscaler(subject, subject.by_winograd, output=FORMATS[0], conversion=own_conversion)
+    plain = SequenceUpscaler(subject, output=FORMATS[0], reuse=False, conversion=own_conversion)
+    frames = [still()]
+    for row, column in ((11, 16), (60, 100), (142, 200)):
+        frames.append(tuple(plane.clone() for plane in frames[-1]))
+        frames[-1][0][0, row, column] ^= 255
+
+    found = upscale(unchecked(kept), frames)
+
+    # Then they are what they are by themselves, and layers after that one have computed next to nothing
+    assert are_same(found, [plain.upscale(plain.step(frame, FORMATS[0])) for frame in frames])
+    assert all(result.computed_share < 0.005 for result in found[2:])
 
 
 def test_a_frame_like_the_one_before_costs_nothing() -> None:
