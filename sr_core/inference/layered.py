@@ -141,7 +141,7 @@ class LayeredUpscaler:
         kept = self._room(step) if is_kept and self._keeps else None
         if kept is None:
             return None
-        builds_on_it = cells is not None and ahead is not None and ahead.kept is kept and not ahead.passage.is_broken
+        builds_on_it = cells is not None and ahead is not None and not ahead.passage.is_broken
         passage = Passage(entered.passage if entered is not None else None, builds_on_it=builds_on_it)
         there = (cells, before) if builds_on_it else (None, None)
         self._entered = _Entered(step, passage, kept, *there)
