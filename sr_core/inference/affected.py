@@ -25,7 +25,10 @@ def share_affected(cells: Cells, layer_count: int) -> float:
 
 
 def first_affected(cells: Cells, *, grid: int) -> Tiles:
-    """The first layer's tiles that depend on changed cells, which begin at rows and columns `grid` beyond a tile's."""
+    """The first layer's tiles that depend on changed cells, or the last one's, to which the picture is added.
+
+    Cells begin at rows and columns `grid` beyond a tile's.
+    """
     before = grid // CELL_PX
     return halved(np.pad(dilated(cells, _FIRST_REACH), [(before, 0), (before, 0)]))
 

@@ -1,7 +1,8 @@
 """From decoded planes to the planes that the encoder wants, by as many threads at once as the device can use.
 
 There are two ways through: on a CPU every thread carries a frame from one end to the other and reuses parts of frames
-(`sequence`); on a GPU threads only queue work and wait for it (`streamed`). The bytes are the same.
+(`sequence`), or of what layers gave for them (`layered`); on a GPU threads only queue work and wait for it
+(`streamed`). The bytes are the same.
 """
 
 from collections.abc import Sequence

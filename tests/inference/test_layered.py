@@ -232,11 +232,22 @@ def test_a_frame_may_be_shared_by_threads(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(layered, "core_count", lambda: 16)
     monkeypatch.setattr("sr_core.inference.winograd._TILES_FOR_A_THREAD", 5)
     frames = wandering(still(), 5)
+    expected, at_work = whole(frames), set()
 
+    def enlarge(self: Library, *given: object, **named: object) -> None:
+        at_work.add(threading.current_thread().name)
+        ENLARGE(self, *given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Library, "enlarge", enlarge)
+
+    # When frames are upscaled by one thread
     subject = unchecked(layers())
+    found = upscale(subject, frames)
 
+    # Then that is helped by others
     assert subject._threads == 4
-    assert are_same(upscale(subject, frames), whole(frames))
+    assert len(at_work) > 2
+    assert are_same(found, expected)
 
 
 def test_equal_frames_wait_for_the_first_and_no_thread_does(monkeypatch: pytest.MonkeyPatch) -> None:
