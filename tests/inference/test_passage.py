@@ -1,5 +1,6 @@
 """Frames go through the same layers one behind the other, and none overwrites what the one ahead still reads."""
 
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
@@ -94,3 +95,17 @@ def test_one_that_fails_early_leaves_after_the_one_ahead(threads: ThreadPoolExec
     writes.result(timeout=10)
     with pytest.raises(ZeroDivisionError):
         fails.result(timeout=10)
+
+
+def test_frames_that_have_left_are_forgotten() -> None:
+    ahead = Passage(None, builds_on_it=False)
+    behind = Passage(ahead, builds_on_it=True)
+    forgotten = weakref.ref(ahead)
+
+    with ahead:
+        pass
+    with behind:
+        pass
+    del ahead
+
+    assert forgotten() is None
