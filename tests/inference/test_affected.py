@@ -89,6 +89,23 @@ def test_of_a_picture_that_stands_still_nothing_is_affected_and_of_another_all()
     assert share_affected(~cells, 9) == 1
 
 
+@pytest.mark.parametrize("layer_count", [2, 9, 18])
+def test_the_share_that_a_change_affects_is_known_about_beforehand(layer_count: int) -> None:
+    # Given a change in the middle of a picture, and the tiles of each layer that it affects
+    cells = np.zeros((150, 150), dtype=np.bool_)
+    cells[70:80, 70:80] = True
+    affected: list[Tiles] = []
+    for grid in [(layer_count - 1 - layer) % 2 * 2 for layer in range(layer_count)]:
+        if affected:
+            affected.append(next_affected(affected[-1], grid=grid, height_px=300, width_px=300))
+        else:
+            affected.append(first_affected(cells, grid=grid))
+
+    # Then about as many are expected
+    share = np.mean([tiles.mean() for tiles in affected])
+    assert share_affected(cells, layer_count) == pytest.approx(share, rel=0.2)
+
+
 @pytest.mark.parametrize("share", [0.01, 0.5])
 def test_a_few_rectangles_hold_all_tiles(share: float) -> None:
     height, width = 203, 318

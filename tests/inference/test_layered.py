@@ -314,9 +314,12 @@ def test_time_spent_waiting_is_not_time_at_work(monkeypatch: pytest.MonkeyPatch)
     assert all(result.busy_seconds > -1000 for result in found)
 
 
-@pytest.mark.parametrize(("memory_bytes", "is_kept"), [(1 << 40, True), (1 << 20, False)])
-def test_a_job_keeps_layers_where_there_is_the_memory_for_it(
-    memory_bytes: int, is_kept: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("memory_bytes", "reuse", "least", "most"),
+    [(1 << 40, True, 3.01, 3.99), (1 << 20, True, 2.01, 2.99), (1 << 40, False, 4, 4)],
+)
+def test_a_job_keeps_layers_where_there_is_the_memory_for_it_and_reuse_is_asked_for(
+    memory_bytes: int, reuse: bool, least: float, most: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a job by these kernels on a machine with so much memory
     monkeypatch.setattr("sr_core.inference.upscaler.memory_bytes", lambda: memory_bytes)
@@ -325,13 +328,23 @@ def test_a_job_keeps_layers_where_there_is_the_memory_for_it(
     plan = make_plan(builders.request(settings), describe("compact-x2"), video, tier="local")
 
     # When frames are upscaled that differ in little
-    upscaler = FrameUpscaler(plan, None)
+    upscaler = FrameUpscaler(plan, None, reuse=reuse)
     frames = [
         Planes(HANDLED["yuv420p"], tuple(plane[0].numpy() for plane in each)) for each in [still(), *TOUCHED, still()]
     ]
     for frame in frames:
         upscaler.arrived(upscaler.upscale(upscaler.step(frame)))
 
-    # Then three are computed whole, the last one of them to be sure, or only two where parts of frames are computed
-    assert (upscaler.computed_frames > 3) == is_kept
-    assert upscaler.computed_frames < 4
+    # Then three are computed whole, the last one of them to be sure; or two where parts of frames are computed; or all
+    assert least <= upscaler.computed_frames <= most
+
+
+@pytest.mark.parametrize("inner_count", [0, 3])
+def test_what_layers_give_takes_the_memory_that_is_reckoned_with(inner_count: int) -> None:
+    network = engine(inner_count).by_winograd
+    assert network is not None
+
+    kept = network.kept(13, 30)
+
+    tensors = [kept.result.samples, *(pixels.values for pixels in kept.features)]
+    assert network.kept_bytes(13, 30) == sum(tensor.nbytes for tensor in tensors)
