@@ -1,0 +1,121 @@
+"""Frames go in many threads through layers whose results are kept: each waits for what it must, and no longer."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from torch import Tensor
+
+from sr_core.inference import layered
+from sr_core.inference.engine import Engine
+from sr_core.inference.passage import Passage
+from sr_core.inference.winograd_library import Library
+
+from .lively import needs_kernels
+from .test_layered import TOUCHED, are_same, layers, unchecked, upscale, whole
+from .test_sequence import FORMATS, still, wandering
+from .test_winograd_engine import small
+
+pytestmark = [needs_kernels, pytest.mark.usefixtures("one_thread")]
+
+CONVOLVE, ENLARGE = Library.convolve, Library.enlarge
+
+
+@pytest.mark.parametrize("workers", [2, 4, 9])
+def test_frames_may_follow_one_another_in_any_number_of_threads(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given layers that take now more time and now less
+    random = np.random.default_rng(workers)
+
+    def convolve(self: Library, *given: object, **named: object) -> None:
+        time.sleep(random.exponential(0.002))
+        CONVOLVE(self, *given, **named)  # type: ignore[arg-type]
+
+    frames = [small(frame) for frame in wandering(still(), 40)]
+    expected = whole(frames)
+    monkeypatch.setattr(Library, "convolve", convolve)
+
+    # When frames are handed to threads in their order
+    subject = unchecked(layers())
+    with ThreadPoolExecutor(workers) as pool:
+        begun = list(pool.map(lambda frame: subject.begin(subject.step(frame, FORMATS[0])), frames))
+
+    # Then each is what it is by itself
+    found = [future.result(timeout=10) for future in begun]
+    assert are_same(found, expected)
+    assert np.mean([result.computed_share for result in found]) < 0.5
+
+
+def test_frames_may_be_begun_in_any_order() -> None:
+    frames = wandering(still(), 6)
+    subject = unchecked(layers())
+    steps = [subject.step(frame, FORMATS[0]) for frame in frames]
+
+    for step in reversed(steps):
+        subject.begin(step)
+
+    assert are_same([step.result.result(timeout=0) for step in steps], whole(frames))
+
+
+def test_a_frame_may_be_shared_by_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a machine with more cores than frames can follow one another
+    monkeypatch.setattr(layered, "core_count", lambda: 16)
+    monkeypatch.setattr("sr_core.inference.winograd._TILES_FOR_A_THREAD", 5)
+    frames = wandering(still(), 5)
+    expected, at_work = whole(frames), set()
+
+    def enlarge(self: Library, *given: object, **named: object) -> None:
+        at_work.add(threading.current_thread().name)
+        ENLARGE(self, *given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Library, "enlarge", enlarge)
+
+    # When frames are upscaled by one thread
+    subject = unchecked(layers())
+    found = upscale(subject, frames)
+
+    # Then that is helped by others
+    assert subject._threads == 4
+    assert len(at_work) > 2
+    assert are_same(found, expected)
+
+
+def test_equal_frames_wait_for_the_first_and_no_thread_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a frame on its way, and any number of frames that are equal to it
+    go_on, count = threading.Event(), 2000
+    usual = Engine.upscale_rgb
+
+    def slowly(self: Engine, rgb: Tensor) -> Tensor:
+        assert go_on.wait(timeout=60)
+        return usual(self, rgb)
+
+    monkeypatch.setattr(Engine, "upscale_rgb", slowly)
+    subject = layers()
+    first = threading.Thread(target=subject.begin, args=[subject.step(still(), FORMATS[0])])
+    first.start()
+    while subject._last is None:
+        time.sleep(0.001)
+
+    later = [subject.begin(subject.step(still(), FORMATS[0])) for _ in range(count)]
+    assert not any(future.done() for future in later)
+
+    # When it is there
+    go_on.set()
+    first.join()
+
+    # Then they are
+    assert all(future.result(timeout=0).computed_share == 0 for future in later)
+
+
+def test_time_spent_waiting_is_not_time_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given frames that wait for a thousand seconds
+    def wait(self: Passage, layer: int) -> None:
+        self.waited_seconds = 1000.0
+
+    monkeypatch.setattr(Passage, "wait_to_write", wait)
+
+    found = upscale(layers(), [still(), *TOUCHED])
+
+    assert [result.busy_seconds > 0 for result in found] == [True, False, False]
+    assert all(result.busy_seconds > -1000 for result in found)
