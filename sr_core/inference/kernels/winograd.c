@@ -57,12 +57,12 @@ static inline float *tile_in(float *batch, int tile, int channels) {
 /* B^T d */
 static inline void transform_seen(const vector d[SEEN], vector t[SEEN]) {
     vector a = d[4] - 4 * d[2], b = d[3] - 4 * d[1], c = d[4] - d[2], e = 2 * (d[3] - d[1]);
-    t[0] = 4 * d[0] - 5 * d[2] + d[4];
+    t[0] = c + 4 * (d[0] - d[2]);
     t[1] = a + b;
     t[2] = a - b;
     t[3] = c + e;
     t[4] = c - e;
-    t[5] = 4 * d[1] - 5 * d[3] + d[5];
+    t[5] = d[5] - d[3] - 2 * e;
 }
 
 /* A^T m */
