@@ -203,7 +203,8 @@ class Library:
         """Computes a part of `result`, in place: the pixel shuffle of a layer on the nearest pixels of `planes`.
 
         Args:
-            layer, picture, chosen: as `convolve` takes them, tiles beginning at multiples of TILE_PX.
+            layer, picture, chosen: as `convolve` takes them, tiles beginning at multiples of TILE_PX. All that are
+                chosen count as changed: nothing is computed of them but planes.
             planes: (colors, height, width), contiguous, the whole source.
             result: of which at least `part` is to be computed.
             part: in pixels of the source.
