@@ -8,15 +8,15 @@ import numpy as np
 import torch
 
 from sr_core.inference.changes import CELL_PX, CHROMA_REACH_PX, Cells, dilated, halved
-from sr_core.inference.rectangles import Rectangle, runs
-from sr_core.inference.winograd_library import TILE_PX, Chosen
+from sr_core.inference.rectangles import Rectangle, runs_px
+from sr_core.inference.winograd_library import TILE_PX, Chosen, tile_rows_and_columns
 
 Tiles = Cells
 """(rows, columns): a mark for each of the tiles that a picture lies in."""
 _FIRST_REACH = CHROMA_REACH_PX // CELL_PX + 1
 """How many cells a changed sample reaches by interpolated chroma, and then by the first layer."""
 _MOST_RECTANGLES = 32
-"""With more, tiles are taken in fours."""
+"""More are not worth their calls."""
 
 
 def share_affected(cells: Cells, layer_count: int) -> float:
@@ -36,12 +36,11 @@ def first_affected(cells: Cells, *, grid: int) -> Tiles:
 
 def next_affected(tiles: Tiles, *, grid: int, height_px: int, width_px: int) -> Tiles:
     """A layer's tiles, of a picture of that size, that look at marked ones of the layer before."""
-    rows, columns = (-(-(side + grid) // TILE_PX) for side in (height_px, width_px))
+    rows, columns = tile_rows_and_columns(height_px, width_px, grid=grid)
     first = 0 if grid else 1
     seen = np.pad(tiles, 1)[first:, first:]
-    affected: Tiles = (seen[:rows, :columns] | seen[1 : rows + 1, :columns] | seen[:rows, 1 : columns + 1]) | seen[
-        1 : rows + 1, 1 : columns + 1
-    ]
+    tall = seen[:rows] | seen[1 : rows + 1]
+    affected: Tiles = tall[:, :columns] | tall[:, 1 : columns + 1]
     return affected
 
 
@@ -60,10 +59,7 @@ def changed(tiles: Tiles, computed: Chosen) -> Tiles:
 
 def rectangles(tiles: Tiles, *, width_px: int, height_px: int) -> list[Rectangle]:
     """Some rectangles that hold all marked tiles, which begin at multiples of TILE_PX, of a picture of that size."""
-    side_px = TILE_PX
-    while len(found := runs(tiles)) > _MOST_RECTANGLES:
-        tiles, side_px = halved(tiles), side_px * 2
     return [
         Rectangle(top, min(bottom, height_px), left, min(right, width_px))
-        for top, bottom, left, right in (found * side_px).tolist()
+        for top, bottom, left, right in runs_px(tiles, TILE_PX, most=_MOST_RECTANGLES).tolist()
     ]

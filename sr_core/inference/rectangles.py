@@ -106,18 +106,20 @@ def rectangles_to_compute(cells: Cells, costs: Costs) -> Parts | None:
     needed = dilated(cells, -(-(costs.halo_px + CHROMA_REACH_PX) // cell_px))
     if needed.mean() > MOST_WORTHWHILE:
         return None
-    coarser, coarser_px = needed, cell_px
-    found = runs(coarser)
-    while len(found) > MOST_RECTANGLES:
-        coarser, coarser_px = halved(coarser), coarser_px * 2
-        found = runs(coarser)
-    bounds = _merged(_enlarged(found * coarser_px, costs), costs)
+    bounds = _merged(_enlarged(runs_px(needed, cell_px, most=MOST_RECTANGLES), costs), costs)
     bounds = _trimmed(_enlarged(bounds, costs, step_px=SIDE_STEP_PX), needed, costs, cell_px=cell_px)
     share = float(costs.of(bounds).sum() / (costs.width_px * costs.height_px))
     return Parts([Rectangle(*map(int, each)) for each in bounds], share) if share <= MOST_WORTHWHILE else None
 
 
-def runs(cells: Cells) -> NDArray[np.int64]:
+def runs_px(cells: Cells, cell_px: int, *, most: int) -> NDArray[np.int64]:
+    """At most so many rectangles (n, 4), in pixels, that hold all set cells: these are taken in fours until then."""
+    while len(found := _runs(cells)) > most:
+        cells, cell_px = halved(cells), cell_px * 2
+    return found * cell_px
+
+
+def _runs(cells: Cells) -> NDArray[np.int64]:
     """(n, 4) rectangles (top, bottom, left, right) in cells: the runs of each row, joined with equal ones below."""
     edges = np.diff(np.pad(cells, [(0, 0), (1, 1)]).astype(np.int8), axis=1)
     starts, ends = np.argwhere(edges == 1), np.argwhere(edges == -1)

@@ -228,9 +228,14 @@ def seen(wanted: Rectangle, *, grid: int) -> Rectangle:
     return Rectangle(start[0], end[0], start[1], end[1])
 
 
+def tile_rows_and_columns(height: int, width: int, *, grid: int) -> tuple[int, int]:
+    """Of the tiles that a picture lies in, cut off ones included."""
+    return -(-(height + grid) // TILE_PX), -(-(width + grid) // TILE_PX)
+
+
 def tile_count(height: int, width: int, *, grid: int) -> int:
-    """Of tiles that a picture lies in, cut off ones included."""
-    rows, columns = (-(-(side + grid) // TILE_PX) for side in (height, width))
+    """How many these are."""
+    rows, columns = tile_rows_and_columns(height, width, grid=grid)
     return rows * columns
 
 
