@@ -1,22 +1,23 @@
 #!/bin/bash
 # Builds every image without a Docker engine, says what is in it, and runs `sr doctor` and, when theirs are built, the four
-# stages of one small job, each in its image as a job definition runs it: the image's user without any capability, on a
-# read-only root with /scratch as the one writable folder; and without a network on top of that. The server of stills is
-# started as SageMaker starts it, asked for its health and for a still, and stopped.
+# stages of a small job for each image of upscale, each in its image as a job definition runs it: the image's user without
+# any capability, on a read-only root with /scratch as the one writable folder; and without a network on top of that. The
+# server of stills is started as SageMaker starts it, asked for its health and for a still, and stopped.
 #
 # Needs root and Debian's buildah and podman (1.28 / 4.3 or newer), crun and debootstrap. Where the base image can be
 # pulled, nothing else; where it cannot, a debootstrap tree is imported under its name. Builds from a copy of what git
 # tracks, so that nothing of the checkout leaks in.
 #
-#   containers/build-unprivileged.sh [extract|encode|upscale|serve]...
+#   containers/build-unprivileged.sh [extract|encode|upscale|upscale-cpu|serve]...
 #
-# PIP_FIND_LINKS, PIP_INDEX_URL and SSL_CERT_FILE are handed on to the build.
+# PIP_FIND_LINKS, PIP_INDEX_URL and SSL_CERT_FILE are handed on to the build. Where torch's CPU build is among the wheels at
+# PIP_FIND_LINKS, all images with torch get that one.
 set -euo pipefail
 
 base=docker.io/library/debian:bookworm-slim
 root=$(cd "$(dirname "$0")/.." && pwd)
 images=("$@")
-(( ${#images[@]} )) || images=(extract encode upscale serve)
+(( ${#images[@]} )) || images=(extract encode upscale upscale-cpu serve)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -118,12 +119,14 @@ contents() {  # IMAGE: its size, its label of licences, and the largest packages
     buildah rm "$container" > /dev/null
 }
 
-mkdir -p "$work/scratch/job"
-chown -R 10001:10001 "$work/scratch"
+mkdir "$work/scratch"
+chown 10001:10001 "$work/scratch"
 
 for image in "${images[@]}"; do
-    buildah bud --layers --pull-never --isolation chroot --network host "${mounts[@]}" "${arguments[@]}" \
-        --file "$work/context/containers/$image/Dockerfile" --tag "sr-$image" "$work/context" > "$work/$image.log" 2>&1 \
+    variant=()
+    [[ $image == upscale-cpu ]] && variant=(--build-arg TORCH_BACKEND=cpu)  # as in stacks/constructs/images.py
+    buildah bud --layers --pull-never --isolation chroot --network host "${mounts[@]}" "${arguments[@]}" "${variant[@]}" \
+        --file "$work/context/containers/${image%-cpu}/Dockerfile" --tag "sr-$image" "$work/context" > "$work/$image.log" 2>&1 \
         || { tail -n 40 "$work/$image.log"; exit 1; }
     contents "$image"
     as_job "$image" sr doctor
@@ -137,16 +140,20 @@ for image in "${images[@]}"; do
         done'
 done
 if [[ " ${images[*]} " == *" serve "* ]]; then as_endpoint; fi
-for image in extract encode upscale; do [[ " ${images[*]} " == *" $image "* ]] || exit 0; done
+for image in extract encode; do [[ " ${images[*]} " == *" $image "* ]] || exit 0; done
 
-echo "== one job through the three images"
-# The source is made in the encode image, which has the ffmpeg command.
-as_job encode python3 - <<'EOF'
-import hashlib, json, pathlib, subprocess
+for upscale in upscale upscale-cpu; do
+    [[ " ${images[*]} " == *" $upscale "* ]] || continue
+    echo "== one job through the images extract, $upscale and encode"
+    # The source is made in the encode image, which has the ffmpeg command.
+    as_job encode python3 - "/scratch/$upscale" <<'EOF'
+import hashlib, json, pathlib, subprocess, sys
 import imageio_ffmpeg
 from sr_core.contract import CONTRACT_VERSION
 
-source = pathlib.Path("/scratch/in.mp4")
+folder = pathlib.Path(sys.argv[1])
+(folder / "job").mkdir(parents=True)
+source = folder / "in.mp4"
 tone = ["-f", "lavfi", "-i", "sine=duration=2"]
 picture = ["-f", "lavfi", "-i", "testsrc2=size=96x64:rate=24:duration=2"]
 subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *picture, *tone, source], check=True)
@@ -154,14 +161,15 @@ request = {
     "contract_version": CONTRACT_VERSION,
     "input": str(source),
     "input_version": "sha256:" + hashlib.sha256(source.read_bytes()).hexdigest(),
-    "output": "/scratch/out.mp4",
+    "output": str(folder / "out.mp4"),
     "settings": {"device": "cpu", "kernels": "winograd", "segment_codec": "mezzanine"},
 }
-pathlib.Path("/scratch/job/request.json").write_text(json.dumps(request))
+(folder / "job/request.json").write_text(json.dumps(request))
 EOF
-as_job extract sr extract --job /scratch/job
-as_job upscale sr upscale --job /scratch/job --chunk 0
-as_job encode sr encode --job /scratch/job --chunk 0
-as_job encode sr assemble --job /scratch/job
-as_job encode sr probe /scratch/out.mp4
-test "$(stat -c %u "$work/scratch/out.mp4")" = 10001
+    as_job extract sr extract --job "/scratch/$upscale/job"
+    as_job "$upscale" sr upscale --job "/scratch/$upscale/job" --chunk 0
+    as_job encode sr encode --job "/scratch/$upscale/job" --chunk 0
+    as_job encode sr assemble --job "/scratch/$upscale/job"
+    as_job encode sr probe "/scratch/$upscale/out.mp4"
+    test "$(stat -c %u "$work/scratch/$upscale/out.mp4")" = 10001
+done
