@@ -1,4 +1,4 @@
-"""Between planes and RGB of one format, whole pictures or parts of them: what there is to ask for, and torch's way.
+"""Between planes and RGB of one format, and planes of a part of a picture: what there is to ask for, and torch's way.
 
 The other way is `own_planes`. By either, parts have the bits of the whole: a sample is computed alike wherever it
 stands.
@@ -34,10 +34,6 @@ class Conversion(Protocol):
         """The way back: `color.rgb_to_planes`, but that more than 8 bits may be uint16 as well."""
         ...
 
-    def write_rgb(self, planes: Sequence[Tensor], rgb: Tensor, part: Rectangle) -> None:
-        """Overwrites a part of (1, 3, height, width), contiguous, with what `rgb` gives there."""
-        ...
-
     def write_planes(self, rgb: Tensor, planes: Sequence[Tensor], part: Rectangle) -> None:
         """Overwrites a part of planes, as `planes` gives them, with what it gives there of float32 (1, 3, H, W).
 
@@ -65,14 +61,10 @@ class TorchConversion:
     def planes(self, rgb: Tensor) -> tuple[Tensor, ...]:
         return rgb_to_planes(rgb, chroma=self._chroma, bit_depth=self._bit_depth, color=self._color)
 
-    def write_rgb(self, planes: Sequence[Tensor], rgb: Tensor, part: Rectangle) -> None:
-        seen = self._seen(self._told(part, rgb), rgb)
-        made = self.rgb([plane[self._inside(seen, index)] for index, plane in enumerate(planes)])
-        rgb[part.inside()] = made[part.moved(-seen.top, -seen.left).inside()]
-
     def write_planes(self, rgb: Tensor, planes: Sequence[Tensor], part: Rectangle) -> None:
+        height, width = rgb.shape[-2:]
         told = self._told(part, rgb)
-        seen = self._seen(told, rgb)
+        seen = told.grown(REACH_PX, width_px=width, height_px=height)
         made, inner = self.planes(rgb[seen.inside()]), told.moved(-seen.top, -seen.left)
         for index, (plane, new) in enumerate(zip(planes, made, strict=True)):
             plane[self._inside(told, index)] = new[self._inside(inner, index)]
@@ -86,10 +78,6 @@ class TorchConversion:
             part.left // right * right,
             min(-(-part.right // right) * right, rgb.shape[-1]),
         )
-
-    def _seen(self, part: Rectangle, rgb: Tensor) -> Rectangle:
-        height, width = rgb.shape[-2:]
-        return part.grown(REACH_PX, width_px=width, height_px=height)
 
     def _inside(self, part: Rectangle, index: int) -> tuple[EllipsisType | slice, ...]:
         """The index of a part in one of the planes."""

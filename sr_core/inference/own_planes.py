@@ -99,9 +99,10 @@ class OwnConversion:
         self._write_rgb: Callable[..., object] = compiled.write_rgb
 
     def rgb(self, planes: Sequence[Tensor]) -> Tensor:
-        height, width = planes[0].shape[-2:]
-        rgb = torch.empty((1, 3, height, width))
-        self.write_rgb(planes, rgb, Rectangle(0, height, 0, width))
+        usable = [plane.to(self._dtype) for plane in planes]
+        rows = [plane if plane.stride(-1) == 1 else plane.contiguous() for plane in usable]
+        rgb = torch.empty((1, 3, *planes[0].shape[-2:]))
+        self._call(self._write_rgb, _planes(rows), ctypes.byref(self._format), _picture(rgb), width=rgb.shape[-1])
         return rgb
 
     def planes(self, rgb: Tensor) -> tuple[Tensor, ...]:
@@ -112,22 +113,16 @@ class OwnConversion:
         self.write_planes(rgb, planes, Rectangle(0, height, 0, width))
         return planes
 
-    def write_rgb(self, planes: Sequence[Tensor], rgb: Tensor, part: Rectangle) -> None:
-        assert rgb.dtype == torch.float32
-        assert rgb.is_contiguous()
-        usable = [plane.to(self._dtype) for plane in planes]
-        rows = [plane if plane.stride(-1) == 1 else plane.contiguous() for plane in usable]
-        self._call(self._write_rgb, _planes(rows), ctypes.byref(self._format), _picture(rgb), rgb=rgb, part=part)
-
     def write_planes(self, rgb: Tensor, planes: Sequence[Tensor], part: Rectangle) -> None:
         assert all(plane.dtype == self._dtype and plane.stride(-1) == 1 for plane in planes)
-        rgb = rgb.float().contiguous()
-        self._call(self._write_planes, _picture(rgb), ctypes.byref(self._format), _planes(planes), rgb=rgb, part=part)
-
-    def _call(self, function: Callable[..., object], *arguments: object, rgb: Tensor, part: Rectangle) -> None:
         assert rgb.shape[:2] == (1, 3)
-        work = torch.empty(self._work_size(rgb.shape[-1]))
-        function(*arguments, ctypes.byref(_Part(*astuple(part))), ctypes.c_void_p(work.data_ptr()))
+        rgb = rgb.float().contiguous()
+        given = _picture(rgb), ctypes.byref(self._format), _planes(planes), ctypes.byref(_Part(*astuple(part)))
+        self._call(self._write_planes, *given, width=rgb.shape[-1])
+
+    def _call(self, function: Callable[..., object], *arguments: object, width: int) -> None:
+        work = torch.empty(self._work_size(width))
+        function(*arguments, ctypes.c_void_p(work.data_ptr()))
 
 
 def _format(chroma: str, bit_depth: int, color: ColorInfo) -> _Format:

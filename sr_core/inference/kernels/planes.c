@@ -3,10 +3,10 @@
  *
  * A row is computed by blocks of columns, all in loops of BLOCK steps that the compiler makes vectors of. What does not
  * fill a block is computed as one all the same, beside the picture. Should a step be left to scalar code, that rounds
- * alike: no sum below has two products that round, so that there is one way to fuse it. So a part of a picture has the
- * bits of the whole one.
+ * alike: no sum below has two products that round, so that there is one way to fuse it. So planes of a part of a picture
+ * have the bits of the whole one's.
  *
- * Lines are rows of floats in `work`: index 0 is the first column of the part that is computed, and PAD lie around.
+ * Lines are rows of floats in `work`: index 0 is the first column that is computed, and PAD lie around.
  * setup.py compiles this once for each width of vectors, and own_planes.py calls it.
  */
 #include <stddef.h>
@@ -234,10 +234,9 @@ struct rows {
     float near_weight, far_weight;
 };
 
-static void read_samples(const struct plane *plane, const struct rows *rows, int x, int count, float zero, int bytes,
+static void read_samples(const struct plane *plane, const struct rows *rows, int count, float zero, int bytes,
                          float *line) {
-    const char *near = plane->samples + rows->near * plane->pitch + (ptrdiff_t)x * bytes;
-    const char *far = plane->samples + rows->far * plane->pitch + (ptrdiff_t)x * bytes;
+    const char *near = plane->samples + rows->near * plane->pitch, *far = plane->samples + rows->far * plane->pitch;
     for (int column = 0; column < count; column += BLOCK) {
         uint16_t cut_off[2][BLOCK];
         const void *from[2] = {near + (ptrdiff_t)column * bytes, far + (ptrdiff_t)column * bytes};
@@ -283,23 +282,22 @@ KERNEL scale(const float *restrict line, float unit, float *restrict channel) {
     for (int i = 0; i < BLOCK; i++) channel[i] = line[i] * unit;
 }
 
-/* Writes `count` columns of lines into a row of a picture. Lines are luma and its differences, or green, blue, red. */
-static void write_row(float *const lines[3], int index, int count, const struct format *format,
-                      const struct picture *picture, int y, int x) {
+/* Writes lines into a row of a picture: luma and its differences, or green, blue, red. */
+static void write_row(float *const lines[3], const struct format *format, const struct picture *picture, int y) {
     float unit = 1 / format->luma_span;
-    for (int column = 0; column < count; column += BLOCK) {
+    for (int column = 0; column < picture->width; column += BLOCK) {
         float cut_off[3][BLOCK], *channels[3], *to[3];
-        int is_whole = count - column >= BLOCK;
+        int count = at_most(picture->width - column, BLOCK);
         for (int channel = 0; channel < 3; channel++) {
-            channels[channel] = row_of(picture, channel, y) + x + column;
-            to[channel] = is_whole ? channels[channel] : cut_off[channel];
+            channels[channel] = row_of(picture, channel, y) + column;
+            to[channel] = count == BLOCK ? channels[channel] : cut_off[channel];
         }
-        const float *from[3] = {lines[0] + index + column, lines[1] + index + column, lines[2] + index + column};
+        const float *from[3] = {lines[0] + column, lines[1] + column, lines[2] + column};
         if (format->kind == CHANNELS)
             for (int channel = 0; channel < 3; channel++) scale(from[(channel + 2) % 3], unit, to[channel]);
         else compose(from[0], from[1], from[2], format, unit, to[0], to[1], to[2]);
-        for (int channel = 0; channel < 3 && !is_whole; channel++)
-            memcpy(channels[channel], cut_off[channel], sizeof(float) * (size_t)(count - column));
+        for (int channel = 0; channel < 3 && count < BLOCK; channel++)
+            memcpy(channels[channel], cut_off[channel], sizeof(float) * (size_t)count);
     }
 }
 
@@ -311,37 +309,34 @@ static struct rows rows_of_chroma(int y, int height, const struct format *format
     return (struct rows){near, is_odd ? below : at_least(near - 1, 0), 0.75f, 0.25f};
 }
 
-/* A row of a colour difference, in the columns of luma from the first that `part` has chroma of. */
-static void read_difference(const struct plane *plane, const struct picture *picture, int y, const struct part *part,
+/* A row of a colour difference, in the columns of luma. */
+static void read_difference(const struct plane *plane, const struct picture *picture, int y,
                             const struct format *format, float *half, float *line) {
-    int right = format->right, down = format->down;
-    struct rows rows = rows_of_chroma(y, (picture->height + down - 1) / down, format);
-    if (right == 1) {
-        read_samples(plane, &rows, part->left, part->right - part->left, format->center, format->bytes, line);
+    struct rows rows = rows_of_chroma(y, (picture->height + format->down - 1) / format->down, format);
+    if (format->right == 1) {
+        read_samples(plane, &rows, picture->width, format->center, format->bytes, line);
         return;
     }
-    int left = part->left / 2, end = (part->right + 1) / 2, width = (picture->width + 1) / 2;
-    int first = at_least(left - 1, 0), last = at_most(end + 1, width);
-    read_samples(plane, &rows, first, last - first, format->center, format->bytes, half + first - left);
-    if (first == left) half[-1] = half[0];
-    if (last == end) half[end - left] = half[end - left - 1];
-    for (int x = 0; x < end - left; x += BLOCK) widen(half + x, format->is_cosited_right, line + 2 * x);
+    int width = (picture->width + 1) / 2;
+    read_samples(plane, &rows, width, format->center, format->bytes, half);
+    half[-1] = half[0];
+    half[width] = half[width - 1];
+    for (int x = 0; x < width; x += BLOCK) widen(half + x, format->is_cosited_right, line + 2 * x);
 }
 
-/* Makes a part of a picture of planes. */
-void write_rgb(const struct plane planes[3], const struct format *format, const struct picture *picture,
-               const struct part *part, float *work) {
-    int width = picture->width, left = part->left / format->right * format->right;
+/* Makes a picture of planes. */
+void write_rgb(const struct plane planes[3], const struct format *format, const struct picture *picture, float *work) {
+    int width = picture->width;
     float *const lines[3] = {line_in(work, 0, width), line_in(work, 1, width), line_in(work, 2, width)};
     float *half = line_in(work, 3, width);
     for (int line = 1; line < 3 && format->kind == GRAY; line++)
         memset(lines[line], 0, sizeof(float) * (line_size(width) - PAD));
-    for (int y = part->top; y < part->bottom; y++) {
+    for (int y = 0; y < picture->height; y++) {
         const struct rows alone = {y, y, 1, 0};
         for (int plane = 0; plane < (format->kind == CHANNELS ? 3 : 1); plane++)
-            read_samples(planes + plane, &alone, left, part->right - left, format->black, format->bytes, lines[plane]);
+            read_samples(planes + plane, &alone, width, format->black, format->bytes, lines[plane]);
         for (int plane = 1; plane < 3 && format->kind == DIFFERENCES; plane++)
-            read_difference(planes + plane, picture, y, part, format, half, lines[plane]);
-        write_row(lines, part->left - left, part->right - part->left, format, picture, y, part->left);
+            read_difference(planes + plane, picture, y, format, half, lines[plane]);
+        write_row(lines, format, picture, y);
     }
 }
