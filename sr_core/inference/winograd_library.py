@@ -150,9 +150,8 @@ class Library:
         """From a convolution's weights (outputs, inputs, 3, 3), its bias and slopes, (outputs) each."""
         outputs, inputs = (padded(count) for count in weight.shape[:2])
         whole = F.pad(_filled(weight, outputs).double(), (0, 0, 0, 0, 0, inputs - weight.shape[1]))
-        transform = torch.tensor(_TO_FREQUENCIES, dtype=torch.float64)
-        frequencies = (transform @ whole @ transform.T).float().flatten(2).permute(2, 1, 0)
-        return self._ready(frequencies, bias, slope, inputs, outputs)
+        frequencies = _transformed(_transformed(whole).mT).mT.float()
+        return self._ready(frequencies.flatten(2).permute(2, 1, 0), bias, slope, inputs, outputs)
 
     def _ready(self, matrices: Tensor, bias: Tensor | None, slope: Tensor, inputs: int, outputs: int) -> Layer:
         """From weights (matrices, inputs of each, outputs)."""
@@ -251,6 +250,13 @@ def library() -> Library | None:
         with suppress(OSError):
             return Library(path)
     return None
+
+
+def _transformed(taps: Tensor) -> Tensor:
+    """G times matrices (…, 3, n), by single products and sums: they round alike on every machine, torch's matrix
+    products do not."""
+    first, second, third = taps.unbind(-2)
+    return torch.stack([a * first + b * second + c * third for a, b, c in _TO_FREQUENCIES], dim=-2)
 
 
 def _filled(values: Tensor, length: int) -> Tensor:

@@ -103,18 +103,16 @@ def test_tiles_of_any_size_give_the_very_bits_of_the_whole(tile_px: int) -> None
 
 
 @pytest.mark.parametrize("vectors", VECTORS)
-def test_kernels_for_other_vectors_differ_by_rounding_alone(vectors: str, tmp_path: Path) -> None:
+def test_kernels_for_other_vectors_give_what_is_exact_but_for_rounding(vectors: str, tmp_path: Path) -> None:
     network, rgb = lively(features=80), picture(23, 41)
 
     # Given the very source, compiled for such vectors
     made = WinogradCompact(network, compiled_for(vectors, tmp_path))
 
-    # Then it gives what is exact but for rounding, of a part the same bits, and what the installed one gives
+    # Then so they do, and of a part the same bits
     whole, part = made(rgb), Rectangle(5, 18, 3, 40)
     assert difference(whole, exactly(network, rgb)) < MOST_ERROR
     assert torch.equal(made.part(rgb, part), whole[part.scaled(2).inside()])
-    if library() is not None:
-        assert difference(whole, accelerated(network)(rgb).double()) < MOST_ERROR
 
 
 @needs_kernels

@@ -1,8 +1,5 @@
 """Winograd's kernels as they are compiled for arm64, run by an emulator of it: NEON's results, not its speed."""
 
-import hashlib
-import shutil
-import subprocess
 from dataclasses import astuple
 from pathlib import Path
 
@@ -11,25 +8,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from sr_core.inference import winograd_library
 from sr_core.inference.rectangles import Rectangle
 from sr_core.inference.winograd import WinogradCompact
-from sr_core.inference.winograd_library import Chosen, Enlarged, Layer, Library, Pixels, library
+from sr_core.inference.winograd_library import Chosen, Enlarged, Layer, Library, Pixels
 
-from .compiled import flags
+from .compiled import FOUR_LANES, compiled_for
 from .lively import lively, picture
-from .test_winograd import MOST_ERROR, accelerated, difference, exactly, parts_of
+from .neon import needs_emulator, output, program
+from .test_winograd import MOST_ERROR, difference, exactly, parts_of
 
-COMPILER, EMULATOR = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64")
-pytestmark = [
-    pytest.mark.skipif(
-        None in (COMPILER, EMULATOR), reason="needs gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user"
-    ),
-    pytest.mark.usefixtures("one_thread"),
-]
+pytestmark = [needs_emulator, pytest.mark.usefixtures("one_thread")]
 
-HERE = Path(__file__).parent
-SOURCE = Path(winograd_library.__file__).parent / "kernels" / "winograd.c"
 FIRST, INNER, LAST = range(3)
 NOTHING = torch.empty(0)
 PANEL_CHANNELS = 16
@@ -37,10 +26,10 @@ PANEL_CHANNELS = 16
 
 
 class Emulated(Library):
-    """The library of an arm64 CPU; each call is a process."""
+    """The library of an arm64 CPU."""
 
-    def __init__(self, program: Path) -> None:
-        self._program, self._panel_channels = program, PANEL_CHANNELS
+    def __init__(self, made: Path) -> None:
+        self._program, self._panel_channels = made, PANEL_CHANNELS
 
     def convolve_planes(
         self, layer: Layer, planes: Tensor, result: Pixels, *, grid: int = 0, chosen: Chosen | None = None
@@ -96,9 +85,8 @@ class Emulated(Library):
         values = [planes, picture and picture.values, layer.weights, layer.bias, layer.slope, computed]
         for each in (NOTHING if value is None else value for value in values):
             given += np.int32(each.numel()).tobytes() + each.numpy().tobytes()
-        assert EMULATOR is not None
-        out = subprocess.run([EMULATOR, self._program], input=given, stdout=subprocess.PIPE, check=True).stdout
-        computed.copy_(torch.from_numpy(np.frombuffer(out, np.float32).copy()).view(computed.shape))
+        made = np.frombuffer(output(self._program, given), np.float32)
+        computed.copy_(torch.from_numpy(made.copy()).view(computed.shape))
 
 
 def _numbers(pixels: Pixels) -> tuple[int, ...]:
@@ -107,25 +95,23 @@ def _numbers(pixels: Pixels) -> tuple[int, ...]:
 
 @pytest.fixture(scope="module")
 def neon(tmp_path_factory: pytest.TempPathFactory) -> Emulated:
-    program = tmp_path_factory.mktemp("neon") / "winograd_call"
-    named = f"-DSOURCE_ID=0x{hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:8]}"
-    assert COMPILER is not None
-    subprocess.run(
-        [COMPILER, *flags(), named, "-static", f"-I{SOURCE.parent}", "-o", program, HERE / "winograd_call.c"],
-        check=True,
-    )
-    return Emulated(program)
+    return Emulated(program("winograd_call", tmp_path_factory.mktemp("neon")))
 
 
 @pytest.mark.parametrize(("scale", "features"), [(2, 24), (3, 48), (4, 64)])
 def test_a_network_gives_what_torchs_layers_give_but_for_rounding(scale: int, features: int, neon: Emulated) -> None:
     network, rgb = lively(scale, features), picture(21, 34)
 
-    result = WinogradCompact(network, neon)(rgb)
+    assert difference(WinogradCompact(network, neon)(rgb), exactly(network, rgb)) < MOST_ERROR
 
-    assert difference(result, exactly(network, rgb)) < MOST_ERROR
-    if library() is not None:
-        assert difference(result, accelerated(network)(rgb)) < MOST_ERROR
+
+@pytest.mark.parametrize(("scale", "features"), [(2, 24), (4, 64)])
+def test_a_network_gives_the_bits_that_x86_has(scale: int, features: int, neon: Emulated, tmp_path: Path) -> None:
+    network, rgb = lively(scale, features), picture(21, 35)
+
+    expected = WinogradCompact(network, compiled_for(FOUR_LANES, tmp_path))(rgb)
+
+    assert torch.equal(WinogradCompact(network, neon)(rgb), expected)
 
 
 def test_a_part_has_the_very_bits_of_the_whole(neon: Emulated) -> None:
