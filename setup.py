@@ -17,7 +17,7 @@ FLAGS = [
     "-std=gnu11",
     "-fno-fast-math",  # before the next one, which clang up to 15 takes back for it
     "-ffp-contract=fast",  # sums are fused multiply-adds in all of them, so that they round alike
-    "-g0",  # else the file has the folder's name in it, and its digest is part of a job's fingerprint
+    "-g0",  # else the file has the folder's name in it, and is another in each
 ]
 _WIDTHS = {
     "x86_64": {

@@ -39,13 +39,16 @@ def device_name(device: Device) -> str:
     return torch.cuda.get_device_name() if device == "cuda" else torch.backends.cpu.get_cpu_capability()
 
 
-def fingerprint(execution: Execution, *, tile_px: int | None) -> tuple[tuple[str, str], ...]:
-    """Everything on the torch side that can change a bit of the result.
+def fingerprint(execution: Execution, *, tile_px: int | None, has_redone: bool = False) -> tuple[tuple[str, str], ...]:
+    """Everything from planes to upscaled planes that can change a bit of the result, and no more.
 
     Args:
         execution: what was planned.
         tile_px: the tile in use: on a GPU another shape may take another kernel.
+        has_redone: whether a frame was computed again in fp32, which torch does, whatever kernels were planned.
     """
+    if execution.kernels == "winograd" and not has_redone:
+        return winograd_builds()
     hardware = device_name(execution.device)
     return (
         ("torch", torch.__version__),

@@ -53,7 +53,12 @@ def why_none() -> str:
     return "none compiled: install a C compiler, gcc or clang, then the package anew"
 
 
-def _source_id() -> int:
+def source_digest() -> str:
+    """sha256 (hex) of what a library is compiled of. It decides the bits: vectors and compilers do not."""
     kernels = resources.files("sr_core.inference") / "kernels"
-    content = b"".join((kernels / name).read_bytes() for name in SOURCES)
-    return int(hashlib.sha256(content).hexdigest()[:8], 16)
+    return hashlib.sha256(b"".join((kernels / name).read_bytes() for name in SOURCES)).hexdigest()
+
+
+def _source_id() -> int:
+    """As setup.py has it."""
+    return int(source_digest()[:8], 16)

@@ -1,8 +1,8 @@
 """Colour conversion on a CPU in one pass each way, by kernels/planes.c, where torch runs some twenty over fp32 samples.
 
 The formulas are `color`'s, the last bit is not: a sample that lies between two codes may fall to either side. So it
-goes with the kernels that are planned, Winograd's, and is compiled into their library, which a fingerprint names. See
-docs/decisions/0721.
+goes with the kernels that are planned, Winograd's: compiled into their library, of sources that a fingerprint names.
+See docs/decisions/0721.
 """
 
 import ctypes

@@ -107,8 +107,9 @@ class FrameUpscaler:
 
     @property
     def fingerprint(self) -> tuple[tuple[str, str], ...]:
-        """Everything on the torch side that could change a bit so far."""
-        return fingerprint(self._plan.execution, tile_px=self._engine.tile_px)
+        """Everything from decoded planes to upscaled ones that could change a bit so far."""
+        tile_px, has_redone = self._engine.tile_px, self._engine.redone_frames > 0
+        return fingerprint(self._plan.execution, tile_px=tile_px, has_redone=has_redone)
 
     @property
     def busy_seconds(self) -> float:

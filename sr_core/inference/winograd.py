@@ -1,7 +1,8 @@
 """A compact network on a CPU whose convolutions take a quarter of the multiplications, bias and activation included.
 
 By Winograd's minimal filtering (kernels/winograd.c, docs/decisions/0720), in fp32. Bits are not those of torch's
-layers: which of them computes a job is planned, and stands in the fingerprint. Parts have the bits of whole pictures.
+layers: which of them computes a job is planned, and stands in the fingerprint. On all CPUs they are the same, and
+parts have those of whole pictures.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from sr_core.errors import InputError
+from sr_core.inference.own_kernels import source_digest
 from sr_core.inference.rectangles import Rectangle
 from sr_core.inference.tiling import tiles
 from sr_core.inference.winograd_library import (
@@ -235,6 +237,5 @@ def has_own_kernels() -> bool:
 
 
 def winograd_builds() -> tuple[tuple[str, str], ...]:
-    """What of the kernels can change a bit: the library, if there is one."""
-    found = library()
-    return (("kernels", f"winograd {found.digest[:12]}" if found else "winograd, none"),)
+    """What can change a bit where these kernels compute: their sources, whatever CPU, compiler or torch there is."""
+    return (("kernels", f"winograd {source_digest()[:12]}"),)

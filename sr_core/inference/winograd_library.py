@@ -5,7 +5,6 @@ networks; see docs/decisions/0720.
 """
 
 import ctypes
-import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import astuple
@@ -137,8 +136,6 @@ class Library:
         self._convolve_planes: Callable[..., None] = found.convolve_planes
         self._work_size: Callable[[int, int], int] = found.work_size
         self._panel_channels: int = found.panel_channels()
-        self.digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        """sha256 (hex) of the library: bits depend on its source and on its compiler."""
 
     def first_layer(self, weight: Tensor, bias: Tensor | None, slope: Tensor) -> Layer:
         """Of `convolve_planes`; arguments as of `layer`, but that weights are (outputs, colors, 3, 3)."""

@@ -162,8 +162,9 @@ def encoder_options(encoding: Encoding) -> dict[str, str]:
 
 
 def encoder_versions() -> tuple[tuple[str, str], ...]:
-    """Builds that decide an encoder's bytes, for the fingerprint."""
-    return (("pyav", av.__version__), ("libavcodec", ".".join(map(str, av.library_versions["libavcodec"]))))
+    """What decides an encoder's bytes, for the fingerprint: its build, which is another one for each architecture."""
+    libavcodec = ".".join(map(str, av.library_versions["libavcodec"]))
+    return (("pyav", av.__version__), ("libavcodec", libavcodec), ("architecture", platform.machine()))
 
 
 def raise_if_stderr_says_full(path: Path, stderr: bytes) -> None:

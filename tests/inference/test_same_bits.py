@@ -1,4 +1,4 @@
-"""What Winograd's kernels give has the same bits by whatever vectors: a job may run on CPUs of several kinds.
+"""What Winograd's kernels give has the same bits by whatever vectors, so that a fingerprint names none.
 
 That arm64's are these, too, is shown by test_winograd_neon.py and test_own_planes_neon.py.
 """
@@ -7,14 +7,23 @@ import numpy as np
 import pytest
 import torch
 
+from sr_core.inference import FrameUpscaler
+from sr_core.inference.device import fingerprint
+from sr_core.inference.own_kernels import source_digest
 from sr_core.inference.own_planes import OwnConversion
 from sr_core.inference.sequence import Format
 from sr_core.inference.winograd import WinogradCompact
-from sr_core.inference.winograd_library import Library, library
+from sr_core.inference.winograd_library import Layer, Library, Pixels, library
+from sr_core.models.describe import describe
+from sr_core.planning import make_plan
+from sr_core.types import Settings
+from sr_core.video.formats import HANDLED
+from sr_core.video.frames import Planes
+from tests import builders
 
 from .compiled import FOUR_LANES, VECTORS, compiled_for
-from .lively import lively, picture
-from .test_own_planes import SIZES, formats, noise, samples
+from .lively import execution, lively, needs_kernels, picture
+from .test_own_planes import FORMATS, SIZES, formats, noise, samples
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -78,3 +87,39 @@ def by_hand(taps: list[list[float]]) -> list[float]:
     """G w G^T, row by row. No `sum`: Python's makes up for rounding."""
     tall = [[a * taps[0][x] + b * taps[1][x] + c * taps[2][x] for x in range(3)] for a, b, c in G]
     return [a * row[0] + b * row[1] + c * row[2] for row in tall for a, b, c in G]
+
+
+def test_a_fingerprint_names_the_sources_and_no_machine() -> None:
+    assert fingerprint(execution(tile_px=64), tile_px=32) == (("kernels", f"winograd {source_digest()[:12]}"),)
+
+
+@needs_kernels
+def test_where_torch_has_computed_a_frame_again_a_fingerprint_names_it_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a job by these kernels, and frames of which the second overflows
+    settings = Settings.model_validate({"device": "cpu", "precision": "fp32", "kernels": "winograd"})
+    video = builders.video(width_px=40, height_px=30)
+    upscaler = FrameUpscaler(
+        make_plan(builders.request(settings), describe("compact-x2"), video, tier="local"), None, reuse=False
+    )
+    frame = Planes(HANDLED["yuv420p"], tuple(plane[0].numpy() for plane in samples(FORMATS[0], 30, 40)))
+    convolve = Library.convolve
+
+    def overflow(self: Library, layer: Layer, seen: Pixels, result: Pixels, *, grid: int) -> None:
+        convolve(self, layer, seen, result, grid=grid)
+        result.values[0, 0, 0] = torch.inf
+
+    upscaler.arrived(upscaler.upscale(upscaler.step(frame)))
+    before = dict(upscaler.fingerprint)
+    monkeypatch.setattr(Library, "convolve", overflow)
+    upscaler.arrived(upscaler.upscale(upscaler.step(frame)))
+
+    # Then torch's version, and what it takes of the CPU, count from that one on
+    assert before.keys() == {"kernels"}
+    assert dict(upscaler.fingerprint) == {
+        **before,
+        "torch": torch.__version__,
+        "device": f"cpu {torch.backends.cpu.get_cpu_capability()}",
+        "precision": "fp32",
+        "tile_px": "None",
+        "batch_frames": "1",
+    }

@@ -10,14 +10,13 @@ from torch import Tensor, nn
 
 from sr_core.errors import InputError
 from sr_core.inference import own_kernels
-from sr_core.inference.device import fingerprint
 from sr_core.inference.rectangles import Rectangle
 from sr_core.inference.winograd import WinogradCompact, accelerate, error_of
 from sr_core.inference.winograd_library import Layer, Library, Pixels, library
 from sr_core.models.compact import Compact
 
 from .compiled import VECTORS, compiled_for
-from .lively import execution, lively, needs_kernels, picture
+from .lively import lively, needs_kernels, picture
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -179,14 +178,3 @@ def test_where_none_were_compiled_whoever_asks_for_them_is_told(monkeypatch: pyt
 def test_no_other_architecture_is_accelerated() -> None:
     with pytest.raises(InputError, match=r"for compact networks; take --kernels torch"):
         accelerate(nn.Conv2d(3, 3, 3))
-
-
-@needs_kernels
-def test_a_fingerprint_names_the_library_that_computed() -> None:
-    found = library()
-    assert found is not None
-
-    usual = execution().model_copy(update={"kernels": "torch"})
-
-    assert "kernels" not in dict(fingerprint(usual, tile_px=None))
-    assert dict(fingerprint(execution(), tile_px=None))["kernels"] == f"winograd {found.digest[:12]}"
