@@ -33,7 +33,7 @@ from sr_core.inference.layer_kernels import (
 from sr_core.inference.numerics import settle_gpu_numerics
 from sr_core.inference.nvrtc import compile_cuda
 from sr_core.inference.precision import computes_bf16
-from sr_core.inference.sequence import Format
+from sr_core.inference.steps import Format
 from sr_core.models.compact import Compact
 from sr_core.types import ColorInfo, Execution, Settings
 

@@ -19,8 +19,8 @@ from bench.machine import describe, machine
 from sr_core.heap import keep_freed_memory
 from sr_core.inference.conversion import Conversion, TorchConversion
 from sr_core.inference.own_planes import own_conversion
-from sr_core.inference.sequence import Format
 from sr_core.inference.settling import settle
+from sr_core.inference.steps import Format
 from sr_core.inference.winograd import WinogradCompact
 from sr_core.inference.winograd_library import Library, library
 from sr_core.models.catalogue import recommended, shipped

@@ -15,7 +15,7 @@ from sr_core.errors import InputError
 from sr_core.inference.color import LUMA_WEIGHTS, rgb_to_planes, spans
 from sr_core.inference.fused import INSTEAD, Launch, ready
 from sr_core.inference.layer_kernels import read_kernel_source
-from sr_core.inference.sequence import Format
+from sr_core.inference.steps import Format
 
 ToPlanes = Callable[[Tensor], tuple[Tensor, ...]]
 """float32 (N, 3, height, width) to integer planes (N, height, width) each."""

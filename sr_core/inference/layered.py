@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -24,26 +24,11 @@ from sr_core.inference.memory import is_out_of_memory
 from sr_core.inference.passage import LEAST_BEHIND, Broken, Passage
 from sr_core.inference.patches import patched_planes
 from sr_core.inference.rectangles import Rectangle
-from sr_core.inference.sequence import CHECK_EVERY, Format, Result
+from sr_core.inference.steps import Checks, Format, Result, Step
 from sr_core.inference.winograd import Kept, WinogradCompact
 
 MOST_WORTHWHILE = 0.9
 """Above this share of all tiles, a frame is computed whole."""
-
-
-@dataclass(eq=False, slots=True)
-class Step:
-    """One frame."""
-
-    planes: tuple[Tensor, ...]
-    """(1, height, width) each."""
-    format: Format
-    result: "Future[Result]" = field(default_factory=Future)
-
-    def is_like(self, other: "Step") -> bool:
-        """Whether the two can be compared."""
-        sizes, other_sizes = ([plane.shape for plane in each.planes] for each in (self, other))
-        return self.format == other.format and sizes == other_sizes
 
 
 class _Entered(NamedTuple):
@@ -89,7 +74,7 @@ class LayeredUpscaler:
         """The last frame on its way through the layers, or through them."""
         self._kept: Kept | None = None
         self._keeps = True
-        self._partly_computed = 0
+        self._checks = Checks()
         self.is_reuse_refuted = False
         """Whether a check has failed: tiles do not come out on this machine as in the whole frame."""
 
@@ -166,8 +151,7 @@ class LayeredUpscaler:
         return self._kept
 
     def _rgb(self, step: Step) -> Tensor:
-        rgb = self._conversion(*step.format).rgb(step.planes)
-        return torch.rot90(rgb, -self._quarter_turns, dims=(2, 3)) if self._quarter_turns else rgb
+        return step.rgb(self._conversion, quarter_turns=self._quarter_turns)
 
     def _by_itself(self, step: Step) -> Result:
         return Result(planes=self._output.planes(self._engine.upscale_rgb(self._rgb(step))))
@@ -198,7 +182,7 @@ class LayeredUpscaler:
             raise Broken
         assert entered.before is not None
         planes = patched_planes(entered.before.result.result().planes, picture, parts, self._output)
-        if self._is_to_be_checked():
+        if self._checks.is_due():
             self._check(rgb, picture, planes)
             share = 1.0
         return Result(planes=planes, computed_share=share)
@@ -228,11 +212,6 @@ class LayeredUpscaler:
                 tiles = changed(tiles, part)
             entered.passage.reach(index + 1)
         return tiles, computed / total if total else 1.0
-
-    def _is_to_be_checked(self) -> bool:
-        with self._lock:
-            self._partly_computed += 1
-            return self._partly_computed % CHECK_EVERY == 1
 
     def _check(self, rgb: Tensor, picture: Tensor, planes: tuple[Tensor, ...]) -> None:
         """Holds a frame against the whole one. Raises Broken, and keeps nothing from then on, when they differ."""

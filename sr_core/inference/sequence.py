@@ -1,8 +1,8 @@
 """Upscales frames that follow one another, and computes nothing twice: what did not change is taken from before.
 
-The result is the same to the last bit as that of computing every frame whole. That is checked, not assumed: the first
-frame of which only parts are computed, and one in every `CHECK_EVERY` of them, is computed whole as well; should they
-ever differ (a kernel may round otherwise for another shape), the whole one is used and nothing is reused from then on.
+The result is the same to the last bit as that of computing every frame whole. That is checked, not assumed: of frames
+of which only parts are computed some are computed whole as well (`steps.Checks`); should the two ever differ (a kernel
+may round otherwise for another shape), the whole one is used and nothing is reused from then on.
 It knows planes as tensors; where they come from and go to is others' business.
 """
 
@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -22,42 +22,15 @@ from sr_core.inference.conversion import ConversionOf, TorchConversion
 from sr_core.inference.engine import Engine, Upscaled
 from sr_core.inference.patches import patch, patched_planes
 from sr_core.inference.rectangles import Costs, Parts, Rectangle, rectangles_to_compute
-from sr_core.types import ColorInfo
-
-CHECK_EVERY = 500
-"""Partly computed frames from one check to the next: it costs a whole frame."""
-
-
-class Format(NamedTuple):
-    """What planes mean: see `color.planes_to_rgb`."""
-
-    chroma: str
-    bit_depth: int
-    color: ColorInfo
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """A frame that was upscaled."""
-
-    planes: tuple[Tensor, ...]
-    """(1, height, width) each, as `Conversion.planes` gives them."""
-    computed_share: float = 1.0
-    """What went through the network, surroundings included, over what a whole frame would be; at most 1."""
-    busy_seconds: float = 0.0
-    """For how long threads were at work on it."""
+from sr_core.inference.steps import Checks, Format, Result, Step
 
 
 @dataclass(eq=False, slots=True)
-class Step:
-    """One frame in its order, to be upscaled by whichever thread comes to it."""
+class LinkedStep(Step):
+    """One frame, and those beside it."""
 
-    planes: tuple[Tensor, ...]
-    """(1, height, width) each, on the engine's device."""
-    format: Format
-    previous: "Step | None"
+    previous: "LinkedStep | None" = None
     """The frame before, if it is alike; forgotten when this one is upscaled."""
-    result: "Future[Result]" = field(default_factory=Future)
     upscaled: Upscaled | None = None
     """Beside the result, for the frame after, which overwrites it with its own. Results may wait for long, so that this
     large picture goes with the step instead."""
@@ -70,17 +43,17 @@ class _Computed(NamedTuple):
     result: Result
 
 
-_Ending = Callable[[Step], _Computed]
+_Ending = Callable[[LinkedStep], _Computed]
 """Makes a frame's result of that of the frame before, which is there."""
 
 
 class _Follower(NamedTuple):
-    step: Step
+    step: LinkedStep
     ending: _Ending
     busy_seconds: float
     """So far."""
 
-    def computed_after(self, before: Step) -> _Computed | BaseException:
+    def computed_after(self, before: LinkedStep) -> _Computed | BaseException:
         """What becomes of the step, error or not."""
         started = time.monotonic()
         try:
@@ -119,25 +92,25 @@ class SequenceUpscaler:
         self._conversion, self._output = conversion, conversion(*output)
         self._quarter_turns = quarter_turns
         self._lock = threading.Lock()
-        self._last: Step | None = None
+        self._last: LinkedStep | None = None
         self._reuse = reuse
-        self._partly_computed = 0
+        self._checks = Checks()
         self.is_reuse_refuted = False
         """Whether a check has failed: parts do not come out on this machine as in the whole frame."""
 
-    def step(self, planes: Sequence[Tensor], source: Format) -> Step:
+    def step(self, planes: Sequence[Tensor], source: Format) -> LinkedStep:
         """Makes the next frame's step, from a tensor (1, height, width) a plane. The one before may be used by it."""
-        step = Step(tuple(plane.to(self._engine.device) for plane in planes), source, None)
+        step = LinkedStep(tuple(plane.to(self._engine.device) for plane in planes), source)
         last, self._last = self._last, step
-        if self._reuse and last is not None and last.format == source and _sizes(last) == _sizes(step):
+        if self._reuse and last is not None and last.is_like(step):
             step.previous = last
         return step
 
-    def upscale(self, step: Step) -> Result:
+    def upscale(self, step: LinkedStep) -> Result:
         """`begin`, and waits for the result. Raises what `Engine.upscale_rgb` raises, for the step before as well."""
         return self.begin(step).result()
 
-    def begin(self, step: Step) -> "Future[Result]":
+    def begin(self, step: LinkedStep) -> "Future[Result]":
         """Does of a frame what can be done by now, and waits for nobody; once for each step.
 
         Where the result of the step before is needed and not there yet, the thread that ends that one ends this one.
@@ -162,7 +135,7 @@ class SequenceUpscaler:
         self._end(step, follower.computed_after(previous))
         return step.result
 
-    def _end(self, step: Step, computed: _Computed | BaseException) -> None:
+    def _end(self, step: LinkedStep, computed: _Computed | BaseException) -> None:
         """Gives a step its result, and those that have only waited for it theirs: one after another, however many."""
         while True:
             if isinstance(computed, BaseException):
@@ -177,7 +150,7 @@ class SequenceUpscaler:
             computed, step = follower.computed_after(step), follower.step
 
     @torch.inference_mode()
-    def _computed(self, step: Step, previous: Step | None) -> _Computed | _Ending:
+    def _computed(self, step: LinkedStep, previous: LinkedStep | None) -> _Computed | _Ending:
         """A frame's result, or what makes it of that of the frame before."""
         height, width = step.planes[0].shape[-2:]
         parts: Parts | None = None
@@ -196,9 +169,7 @@ class SequenceUpscaler:
                 narrows=self._engine.narrows,
             )
             parts = rectangles_to_compute(cells, costs)
-        rgb = self._conversion(*step.format).rgb(step.planes)
-        if self._quarter_turns:
-            rgb = torch.rot90(rgb, -self._quarter_turns, dims=(2, 3))
+        rgb = step.rgb(self._conversion, quarter_turns=self._quarter_turns)
         if parts is None:
             return self._whole(rgb)
         turned = [part.turned(self._quarter_turns, width_px=width, height_px=height) for part in parts.rectangles]
@@ -209,7 +180,7 @@ class SequenceUpscaler:
 
     @torch.inference_mode()
     def _patched(
-        self, rgb: Tensor, parts: list[Rectangle], contents: list[Tensor], share: float, before: Step
+        self, rgb: Tensor, parts: list[Rectangle], contents: list[Tensor], share: float, before: LinkedStep
     ) -> _Computed:
         """The frame before with `parts` replaced, in the result's orientation; `rgb` is the picture to be upscaled."""
         upscaled = before.upscaled
@@ -219,7 +190,7 @@ class SequenceUpscaler:
         places = [part.scaled(self._engine.scale) for part in parts]
         patch(upscaled.rgb, places, contents)
         planes = patched_planes(before.result.result().planes, upscaled.rgb, places, self._output)
-        if self._is_to_be_checked():
+        if self._checks.is_due():
             whole = self._whole(rgb)
             same = torch.equal(whole.upscaled.rgb, upscaled.rgb) and all(map(torch.equal, whole.result.planes, planes))
             if not same:
@@ -231,17 +202,8 @@ class SequenceUpscaler:
         upscaled = self._engine.upscale_whole(rgb)
         return _Computed(upscaled, Result(planes=self._output.planes(upscaled.rgb)))
 
-    def _is_to_be_checked(self) -> bool:
-        with self._lock:
-            self._partly_computed += 1
-            return self._partly_computed % CHECK_EVERY == 1
 
-
-def _repeated(before: Step) -> _Computed:
+def _repeated(before: LinkedStep) -> _Computed:
     """What an equal frame takes over."""
     assert before.upscaled is not None, "a step that has its result has its picture"
     return _Computed(before.upscaled, replace(before.result.result(), computed_share=0.0))
-
-
-def _sizes(step: Step) -> list[torch.Size]:
-    return [plane.shape for plane in step.planes]

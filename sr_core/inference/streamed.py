@@ -23,7 +23,7 @@ from sr_core.inference.color import planes_to_rgb, rgb_to_planes
 from sr_core.inference.engine import Engine, are_finite
 from sr_core.inference.fused_planes import ToPlanes
 from sr_core.inference.memory import is_out_of_memory
-from sr_core.inference.sequence import Format
+from sr_core.inference.steps import Format
 from sr_core.inference.streams import Event, Streams
 from sr_core.video.frames import Plane
 

@@ -23,7 +23,8 @@ from sr_core.inference.layered import LayeredUpscaler
 from sr_core.inference.memory import memory_bytes
 from sr_core.inference.numerics import settle_gpu_numerics
 from sr_core.inference.own_planes import own_conversion
-from sr_core.inference.sequence import Format, Result, SequenceUpscaler
+from sr_core.inference.sequence import SequenceUpscaler
+from sr_core.inference.steps import Format, Result
 from sr_core.inference.streamed import Arrived, StreamedUpscaler
 from sr_core.models.loading import load
 from sr_core.types import Plan

@@ -19,7 +19,7 @@ from sr_core.inference.fused_planes import (
     subsampling,
 )
 from sr_core.inference.nvrtc import compile_cuda
-from sr_core.inference.sequence import Format
+from sr_core.inference.steps import Format
 from sr_core.inference.streamed import StreamedUpscaler
 from sr_core.models.compact import Compact
 from sr_core.types import Execution

@@ -20,7 +20,8 @@ from sr_core.inference.engine import Engine
 from sr_core.inference.fused_planes import fuse_planes
 from sr_core.inference.numerics import settle_gpu_numerics
 from sr_core.inference.precision import computes_bf16
-from sr_core.inference.sequence import Format, SequenceUpscaler
+from sr_core.inference.sequence import SequenceUpscaler
+from sr_core.inference.steps import Format
 from sr_core.inference.streamed import Arrived, StreamedUpscaler
 from sr_core.models.compact import Compact
 from sr_core.models.describe import describe

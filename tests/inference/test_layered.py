@@ -12,7 +12,8 @@ from sr_core.inference import FrameUpscaler
 from sr_core.inference.engine import Engine
 from sr_core.inference.layered import LayeredUpscaler
 from sr_core.inference.own_planes import own_conversion
-from sr_core.inference.sequence import Format, Result, SequenceUpscaler
+from sr_core.inference.sequence import SequenceUpscaler
+from sr_core.inference.steps import Format, Result
 from sr_core.models.describe import describe
 from sr_core.planning import make_plan
 from sr_core.types import Settings
@@ -44,7 +45,7 @@ def layers(quarter_turns: int = 0, *, inner_count: int = 4) -> LayeredUpscaler:
 
 def unchecked(subject: LayeredUpscaler) -> LayeredUpscaler:
     """As it is between checks, which would put right what is wrong."""
-    subject._partly_computed = 1
+    subject._checks.partly_computed = 1
     return subject
 
 

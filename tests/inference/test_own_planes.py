@@ -14,7 +14,7 @@ from sr_core.inference import FrameUpscaler
 from sr_core.inference.conversion import Conversion, TorchConversion
 from sr_core.inference.own_planes import OwnConversion, own_conversion
 from sr_core.inference.rectangles import Rectangle
-from sr_core.inference.sequence import Format
+from sr_core.inference.steps import Format
 from sr_core.inference.winograd_library import Library
 from sr_core.models.describe import describe
 from sr_core.planning import make_plan

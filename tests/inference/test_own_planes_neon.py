@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sr_core.inference.own_planes import OwnConversion, _format
-from sr_core.inference.sequence import Format
+from sr_core.inference.steps import Format
 from sr_core.inference.winograd_library import Library
 
 from .compiled import FOUR_LANES, compiled_for

@@ -11,7 +11,7 @@ from sr_core.inference import FrameUpscaler
 from sr_core.inference.device import fingerprint
 from sr_core.inference.own_kernels import source_digest
 from sr_core.inference.own_planes import OwnConversion
-from sr_core.inference.sequence import Format
+from sr_core.inference.steps import Format
 from sr_core.inference.winograd import WinogradCompact
 from sr_core.inference.winograd_library import Layer, Library, Pixels, library
 from sr_core.models.describe import describe

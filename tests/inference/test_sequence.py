@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from sr_core.errors import IntegrityError
 from sr_core.inference.engine import Engine
-from sr_core.inference.sequence import Format, Result, SequenceUpscaler
+from sr_core.inference.sequence import SequenceUpscaler
+from sr_core.inference.steps import Format, Result
 from sr_core.models.compact import Compact
 from sr_core.types import Execution, Precision
 from tests import builders
@@ -56,7 +57,7 @@ def upscale(sequence: SequenceUpscaler, frames: Sequence[Frame], form: Format = 
 
 def unchecked(sequence: SequenceUpscaler) -> SequenceUpscaler:
     """As it is between checks, which would put right what is wrong."""
-    sequence._partly_computed = 1
+    sequence._checks.partly_computed = 1
     return sequence
 
 
@@ -286,13 +287,9 @@ def test_an_error_reaches_whoever_waits_for_the_frame() -> None:
 
 
 def test_a_quarter_turn_turns_clockwise() -> None:
-    class Identity(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return x
-
     execution = Execution(device="cpu", precision="fp32", tile_px=None, halo_px=0, batch_frames=1)
     form = Format("gray", 8, builders.color(range="full"))
-    sequence = SequenceUpscaler(Engine(Identity(), execution, scale=1), output=form, quarter_turns=1)
+    sequence = SequenceUpscaler(Engine(nn.Identity(), execution, scale=1), output=form, quarter_turns=1)
 
     result = sequence.upscale(sequence.step([torch.tensor([[[1, 2, 3], [4, 5, 6]]], dtype=torch.uint8)], form))
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from sr_core.inference.engine import Engine, Upscaled
-from sr_core.inference.sequence import Format, SequenceUpscaler
+from sr_core.inference.sequence import SequenceUpscaler
+from sr_core.inference.steps import Format
 from sr_core.types import Execution
 from tests import builders
 

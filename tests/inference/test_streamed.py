@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from sr_core.errors import GpuMemory, HostCapacity, IntegrityError, TransientError
 from sr_core.inference.color import rgb_to_planes
 from sr_core.inference.engine import Engine
-from sr_core.inference.sequence import Format, SequenceUpscaler
+from sr_core.inference.sequence import SequenceUpscaler
+from sr_core.inference.steps import Format
 from sr_core.inference.streamed import Arrived, Passage, Repeat, StreamedUpscaler
 from sr_core.models.compact import Compact
 from sr_core.stages.overlap import overlap

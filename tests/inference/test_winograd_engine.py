@@ -12,7 +12,8 @@ from sr_core.errors import HostCapacity, IntegrityError
 from sr_core.inference.engine import Engine
 from sr_core.inference.own_planes import own_conversion
 from sr_core.inference.rectangles import Rectangle
-from sr_core.inference.sequence import Format, Result, SequenceUpscaler
+from sr_core.inference.sequence import SequenceUpscaler
+from sr_core.inference.steps import Format, Result
 from sr_core.inference.winograd_library import Layer, Library, Pixels
 
 from .lively import execution, lively, needs_kernels, picture

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sr_core.contract import REQUEST_KEY, TIMESTAMPS_KEY, Stage
 from sr_core.errors import InputError
-from sr_core.inference import sequence
+from sr_core.inference import steps
 from sr_core.inference.engine import Engine
 from sr_core.inference.rectangles import Rectangle
 from sr_core.manifest import Manifest
@@ -59,7 +59,7 @@ def test_segments_that_used_parts_before_these_were_refuted_are_done_again(
     # Given a machine on which parts come out otherwise from the tenth on, which is noticed in the second segment
     whole = extracted(tmp_path / "whole")
     expected = digests(upscale(whole, 0, scratch=tmp_path, reuse=False))
-    monkeypatch.setattr(sequence, "CHECK_EVERY", 30)
+    monkeypatch.setattr(steps, "CHECK_EVERY", 30)
     right, calls = Engine.upscale_parts, 0
 
     def wrong_at_last(engine: Engine, rgb: Tensor, parts: Sequence[Rectangle]) -> list[Tensor] | None:
