@@ -9,8 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -31,7 +30,8 @@ MOST_WORTHWHILE = 0.9
 """Above this share of all tiles, a frame is computed whole."""
 
 
-class _Entered(NamedTuple):
+@dataclass(eq=False, slots=True)
+class _Entered:
     """A frame on its way through the layers."""
 
     step: Step
@@ -41,6 +41,8 @@ class _Entered(NamedTuple):
     """Of the picture, where it differs from the one that is in `kept`; None where it has nothing to do with it."""
     before: Step | None
     """The frame that is there."""
+    beside_seconds: float = 0.0
+    """For how much longer threads that share it were at work, together, than it took."""
 
 
 class LayeredUpscaler:
@@ -100,11 +102,11 @@ class LayeredUpscaler:
                 way.result.add_done_callback(lambda before: _repeat(before, step.result))
                 return step.result
             result = self._by_itself(step) if way is None else self._through_layers(way)
-            waited_seconds = 0.0 if way is None else way.passage.waited_seconds
+            beside_seconds = 0.0 if way is None else way.beside_seconds - way.passage.waited_seconds
         except BaseException as error:  # noqa: BLE001 - raised again for whoever asks for the result
             step.result.set_exception(error)
         else:
-            step.result.set_result(replace(result, busy_seconds=time.monotonic() - started - waited_seconds))
+            step.result.set_result(replace(result, busy_seconds=time.monotonic() - started + beside_seconds))
         return step.result
 
     def _way(self, step: Step) -> _Entered | Step | None:
@@ -207,7 +209,8 @@ class LayeredUpscaler:
                     tiles |= first_affected(entered.cells, grid=grid)
                 part = chosen(tiles)
                 computed, total = computed + len(part.tiles), total + tiles.size
-            self._network.compute_layer(index, picture, entered.kept, part, threads=self._threads)
+            beside_seconds = self._network.compute_layer(index, picture, entered.kept, part, threads=self._threads)
+            entered.beside_seconds += beside_seconds
             if tiles is not None and part is not None:
                 tiles = changed(tiles, part)
             entered.passage.reach(index + 1)

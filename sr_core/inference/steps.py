@@ -36,7 +36,7 @@ class Result:
     computed_share: float = 1.0
     """What went through the network, surroundings included, over what a whole frame would be; at most 1."""
     busy_seconds: float = 0.0
-    """For how long threads were at work on it."""
+    """For how long threads were at work on it, together."""
 
 
 @dataclass(eq=False, slots=True)

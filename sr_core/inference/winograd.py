@@ -5,6 +5,7 @@ layers: which of them computes a job is planned, and stands in the fingerprint. 
 parts have those of whole pictures.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -130,7 +131,9 @@ class WinogradCompact(nn.Module):
         features = tuple(_empty(layer, whole) for layer in (self._first, *self._inner))
         return Kept(features, Enlarged(result, whole, self.scale))
 
-    def compute_layer(self, index: int, planes: Tensor, kept: Kept, chosen: Chosen | None, *, threads: int = 1) -> None:
+    def compute_layer(
+        self, index: int, planes: Tensor, kept: Kept, chosen: Chosen | None, *, threads: int = 1
+    ) -> float:
         """Computes tiles of one layer in place, of a picture of which all layers before it are in `kept`.
 
         Args:
@@ -138,6 +141,8 @@ class WinogradCompact(nn.Module):
             planes: float32 (3, height, width), contiguous, the picture.
             chosen: tiles, which begin as `grid_of` says; None for all.
             threads: how many share the work.
+
+        Returns by how many seconds the time that threads were at work, together, exceeds what it took: 0 for one.
         """
         grid = self.grid_of(index)
         if index == 0:
@@ -150,12 +155,12 @@ class WinogradCompact(nn.Module):
             compute = partial(self._library.enlarge, self._last, kept.features[-1], planes, kept.result, whole)
         if threads == 1:
             compute(chosen=chosen)
-            return
+            return 0.0
         if chosen is None:
             tiles = torch.arange(tile_count(*planes.shape[1:], grid=grid), dtype=torch.int32)
             chosen = Chosen(tiles, torch.empty(len(tiles), dtype=torch.bool))
         shares = chosen.shared(min(threads, max(1, len(chosen.tiles) // _TILES_FOR_A_THREAD)))
-        _at_once(lambda share: compute(chosen=share), shares)
+        return _at_once(lambda share: compute(chosen=share), shares)
 
     def _spread(self, part: Rectangle, compute: Callable[[Rectangle], None], *, grid: int = 0) -> None:
         """Has bands of a part computed, each by a thread; all but the first begin where tiles do."""
@@ -170,9 +175,18 @@ class WinogradCompact(nn.Module):
         _at_once(compute, [replace(part, top=top, bottom=end) for top, end in zip(tops, ends, strict=True)])
 
 
-def _at_once(compute: Callable[[Share], None], shares: Sequence[Share]) -> None:
+def _at_once(compute: Callable[[Share], None], shares: Sequence[Share]) -> float:
+    """Has each share computed by a thread. Returns what `compute_layer` returns."""
+
+    def seconds_at_work(share: Share) -> float:
+        started = time.thread_time()  # of the processor: there may be more threads than cores
+        compute(share)
+        return time.thread_time() - started
+
+    started = time.monotonic()
     with ThreadPoolExecutor(len(shares), "winograd") as threads:
-        list(threads.map(compute, shares))
+        at_work = sum(threads.map(seconds_at_work, shares))
+    return at_work - (time.monotonic() - started)
 
 
 def _empty(layer: Layer, part: Rectangle) -> Pixels:

@@ -136,11 +136,11 @@ def test_memory_that_is_short_for_a_moment_costs_that_frame_alone(monkeypatch: p
     expected = whole(frames)
     usual, calls = WinogradCompact.compute_layer, [0]
 
-    def compute_layer(self: WinogradCompact, *given: object, **named: object) -> None:
+    def compute_layer(self: WinogradCompact, *given: object, **named: object) -> float:
         calls[0] += 1
         if calls[0] == 15:  # in the midst of a frame that builds on the one before
             raise MemoryError
-        usual(self, *given, **named)  # type: ignore[arg-type]
+        return usual(self, *given, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(WinogradCompact, "compute_layer", compute_layer)
 
@@ -160,13 +160,13 @@ def test_a_frame_that_is_on_its_way_already_does_not_build_on_one_that_fails(mon
     *before, fails, behind = [subject.step(frame, FORMATS[0]) for frame in frames]
     usual, has_begun = WinogradCompact.compute_layer, threading.Event()
 
-    def compute_layer(self: WinogradCompact, index: int, *given: object, **named: object) -> None:
+    def compute_layer(self: WinogradCompact, index: int, *given: object, **named: object) -> float:
         if index == 2 and threading.current_thread() is thread:
             has_begun.set()
             while subject._entered is None or subject._entered.step is not behind:
                 time.sleep(0.001)
             raise MemoryError
-        usual(self, index, *given, **named)  # type: ignore[arg-type]
+        return usual(self, index, *given, **named)  # type: ignore[arg-type]
 
     # When one is out of memory in the midst of the layers, and the next one follows it there
     found = [subject.upscale(step) for step in before]

@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -83,7 +84,7 @@ def test_a_frame_may_be_shared_by_threads(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_equal_frames_wait_for_the_first_and_no_thread_does(monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a frame on its way, and any number of frames that are equal to it
-    go_on, count = threading.Event(), 2000
+    go_on = threading.Event()
     usual = Engine.upscale_rgb
 
     def slowly(self: Engine, rgb: Tensor) -> Tensor:
@@ -97,7 +98,7 @@ def test_equal_frames_wait_for_the_first_and_no_thread_does(monkeypatch: pytest.
     while subject._last is None:
         time.sleep(0.001)
 
-    later = [subject.begin(subject.step(still(), FORMATS[0])) for _ in range(count)]
+    later = [subject.begin(subject.step(still(), FORMATS[0])) for _ in range(2000)]
     assert not any(future.done() for future in later)
 
     # When it is there
@@ -119,3 +120,35 @@ def test_time_spent_waiting_is_not_time_at_work(monkeypatch: pytest.MonkeyPatch)
 
     assert [result.busy_seconds > 0 for result in found] == [True, False, False]
     assert all(result.busy_seconds > -1000 for result in found)
+
+
+def test_the_time_of_all_threads_that_share_a_frame_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a machine on which four threads share a frame, and clocks: each thread's own goes on by a second while it
+    # computes a share, and the one on the wall by one a layer, shares being computed at once
+    monkeypatch.setattr(layered, "core_count", lambda: 16)
+    monkeypatch.setattr("sr_core.inference.winograd._TILES_FOR_A_THREAD", 5)
+    shares, own = list[str](), threading.local()
+
+    def counted(name: str) -> None:
+        usual = getattr(Library, name)
+
+        def compute(*given: object, **named: object) -> None:
+            usual(*given, **named)
+            shares.append(name)
+            own.seconds = getattr(own, "seconds", 0) + 1
+
+        monkeypatch.setattr(Library, name, compute)
+
+    clocks = SimpleNamespace(monotonic=lambda: len(shares) / 4, thread_time=lambda: getattr(own, "seconds", 0))
+    monkeypatch.setattr("sr_core.inference.winograd.time", clocks)
+    monkeypatch.setattr(layered, "time", clocks)
+
+    # When the second of two frames goes through six layers
+    subject = layers()
+    upscale(subject, [still()])
+    for name in ("convolve_planes", "convolve", "enlarge"):
+        counted(name)
+    (found,) = upscale(subject, TOUCHED[:1])
+
+    # Then four seconds count of each, and nothing for the frame's own thread, which waits meanwhile
+    assert found.busy_seconds == 6 * 4
