@@ -23,36 +23,47 @@ _COMPILED = (IMAGES[Stage.UPSCALE], SERVER)
 
 
 class Images(Construct):
-    """One image for each Dockerfile of a stage."""
+    """One image for each Dockerfile of a stage, and one more of upscale's, for machines without a GPU."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, root: Path, cpu_architecture: Literal["x86_64", "arm64"]
     ) -> None:
         super().__init__(scope, construct_id)
+        upscale = IMAGES[Stage.UPSCALE]
+        gpu = ecr_assets.Platform.LINUX_AMD64
+        cpu = ecr_assets.Platform.LINUX_ARM64 if cpu_architecture == "arm64" else ecr_assets.Platform.LINUX_AMD64
         self._images = {
-            name: image(
-                self,
-                name.capitalize(),
-                root=root,
-                name=name,
-                platform=(
-                    ecr_assets.Platform.LINUX_ARM64
-                    if cpu_architecture == "arm64" and name != IMAGES[Stage.UPSCALE]
-                    else ecr_assets.Platform.LINUX_AMD64
-                ),
-            )
+            name: image(self, name.capitalize(), root=root, name=name, platform=gpu if name == upscale else cpu)
             for name in sorted(set(IMAGES.values()))
         }
+        self._upscale_on_cpu = image(
+            self, "UpscaleCpu", root=root, name=upscale, platform=cpu, build_args={"TORCH_BACKEND": "cpu"}
+        )
 
     def of(self, stage: Stage) -> ecs.ContainerImage:
-        """The image that runs a stage."""
+        """The image that runs a stage; upscale's has CUDA and is for x86."""
         return ecs.ContainerImage.from_docker_image_asset(self._images[IMAGES[stage]])
+
+    def on_cpu(self, stage: Stage) -> ecs.ContainerImage:
+        """The image that runs a stage on machines of `cpu_architecture` without a GPU: another for upscale alone."""
+        if stage is Stage.UPSCALE:
+            return ecs.ContainerImage.from_docker_image_asset(self._upscale_on_cpu)
+        return self.of(stage)
 
 
 def image(
-    scope: Construct, construct_id: str, *, root: Path, name: str, platform: ecr_assets.Platform
+    scope: Construct,
+    construct_id: str,
+    *,
+    root: Path,
+    name: str,
+    platform: ecr_assets.Platform,
+    build_args: dict[str, str] | None = None,
 ) -> ecr_assets.DockerImageAsset:
-    """The image of a folder below containers/. Its tag depends on what is copied there (`.dockerignore`) alone."""
+    """The image of a folder below containers/.
+
+    Its tag depends on what is copied there (`.dockerignore`), `platform` and `build_args` alone.
+    """
     others = {*IMAGES.values(), SERVER} - {name}
     unused = [] if name in _COMPILED else ["setup.py"]
     return ecr_assets.DockerImageAsset(
@@ -62,4 +73,5 @@ def image(
         file=f"containers/{name}/Dockerfile",
         exclude=[*(f"containers/{other}" for other in sorted(others)), *unused],
         platform=platform,
+        build_args=build_args,
     )
