@@ -90,12 +90,7 @@ class Job:
         return self._measure(self._run_codec)
 
     def _measure(self, work: Callable[[], object]) -> Run:
-        busy_before, own_before, started = busy_seconds(), _own_seconds(), time.monotonic()
-        work()
-        seconds = time.monotonic() - started
-        own = _own_seconds() - own_before
-        others = max(0.0, busy_seconds() - busy_before - own)
-        return Run(fps=len(self._decoded) / seconds, cores_busy=own / seconds, others_busy=others / seconds)
+        return measured(work, frames=len(self._decoded))
 
     def _decode(self) -> Iterator[Planes]:
         return self._read(self._file, self._frames, self._chunk.start_frame, self._chunk.end_frame)
@@ -157,6 +152,16 @@ class Job:
     def _run_stage(self, *, reuse: bool = True) -> Run:
         self.forget_segments()
         return self._measure(lambda: upscale(self._manifest, 0, scratch=self._scratch, reuse=reuse))
+
+
+def measured(work: Callable[[], object], *, frames: int) -> Run:
+    """Does `work`, which takes `frames` frames, in this process, and tells how fast, with how many cores."""
+    busy_before, own_before, started = busy_seconds(), _own_seconds(), time.monotonic()
+    work()
+    seconds = time.monotonic() - started
+    own = _own_seconds() - own_before
+    others = max(0.0, busy_seconds() - busy_before - own)
+    return Run(fps=frames / seconds, cores_busy=own / seconds, others_busy=others / seconds)
 
 
 def _own_seconds() -> float:
