@@ -11,7 +11,7 @@ from typing import Literal
 from sr_core.contract import DEFAULT_SUFFIXES
 from sr_core.errors import InputError
 from sr_core.media import ColorInfo, LightLevel, MasteringDisplay, VideoInfo
-from sr_core.types import Codec, Encoding, Settings
+from sr_core.types import Codec, Encoding, ProresProfile, Settings
 
 ENCODER_THREADS = 4
 """On every machine alike, because the number decides x264's bytes."""
@@ -93,11 +93,16 @@ def output_format(settings: Settings, video: VideoInfo) -> str:
     4:4:4.
     """
     if settings.codec == "prores":
-        return "yuv444p10le" if _prores_profile(settings, video).startswith("4444") else "yuv422p10le"
+        return "yuv444p10le" if prores_profile(settings, video).startswith("4444") else "yuv422p10le"
     chroma = {"gray": "420", "rgb": "444"}.get(video.chroma, video.chroma)
     deepest = 16 if settings.codec == "ffv1" else 12
     depth = 10 if video.bit_depth == 9 else min(video.bit_depth, deepest)
     return f"yuv{chroma}p" if depth == 8 else f"yuv{chroma}p{depth}le"
+
+
+def prores_profile(settings: Settings, video: VideoInfo) -> ProresProfile:
+    """The profile that ProRes is written in: as chosen, else 4444 for a source of full chroma and hq for others."""
+    return settings.prores_profile or ("4444" if video.chroma in ("444", "rgb") else "hq")
 
 
 def delivery_encoding(settings: Settings, video: VideoInfo, *, width_px: int, height_px: int) -> Encoding:
@@ -106,7 +111,7 @@ def delivery_encoding(settings: Settings, video: VideoInfo, *, width_px: int, he
     _check_held(settings.codec, video, pixel_format, width_px=width_px, height_px=height_px)
     match settings.codec:
         case "prores":
-            profile = _prores_profile(settings, video)
+            profile = prores_profile(settings, video)
             options: tuple[tuple[str, str], ...] = (("profile", profile), ("vendor", "apl0"))
             tag = _PRORES_TAGS[profile]
             return Encoding(
@@ -145,7 +150,7 @@ def output_warnings(settings: Settings, video: VideoInfo) -> tuple[str, ...]:
     warnings = []
     name = CODEC_NAMES[settings.codec]
     if settings.codec == "prores":
-        profile = _prores_profile(settings, video)
+        profile = prores_profile(settings, video)
         if video.bit_depth > 10:
             warnings.append(f"{video.bit_depth} bits become 10: ProRes is written with no more; FFV1 is")
         if video.chroma in ("444", "rgb") and not profile.startswith("4444"):
@@ -180,10 +185,6 @@ def _check_held(codec: Codec, video: VideoInfo, pixel_format: str, *, width_px: 
             f"{name} holds subsampled chroma in even sizes only and the output would be {width_px}×{height_px}; "
             "use a network of an even scale, or --codec ffv1"
         )
-
-
-def _prores_profile(settings: Settings, video: VideoInfo) -> str:
-    return settings.prores_profile or ("4444" if video.chroma in ("444", "rgb") else "hq")
 
 
 def _light_parameters(codec: Literal["h264", "hevc", "av1"], video: VideoInfo) -> list[str]:
