@@ -46,8 +46,11 @@ class ExitCode(IntEnum):
 
 
 class CloudTier(StrEnum):
-    """The kinds of GPU machine that a plan may choose, as `route.json` names them; each has a queue of its own."""
+    """The kinds of machine that a plan may choose for upscale, as `route.json` names them. Those with a GPU have queues
+    of their own."""
 
+    CPU = "cpu"
+    """No GPU: the machines of the other stages."""
     STANDARD = "standard"
     PREMIUM = "premium"
     """A GPU with more memory."""
@@ -69,6 +72,10 @@ ENV_MODELS = "SR_MODELS"
 """Where network weights that do not ship with the package are looked up: a directory or an S3 prefix."""
 ENV_LIMITS = "SR_LIMITS"
 """What a source may ask for, where that is not the default: ``picture_px=200000000 streams=500`` (docs/limits.md)."""
+ENV_TIERS = "SR_TIERS"
+"""Tiers that a plan may choose among, with spaces between them; all when unset. A request may ask for any other."""
+ENV_CORES = "SR_CORES"
+"""Cores that a process may use, where it shares its machine; all that there are when unset."""
 ENV_SERVE = "SR_SERVE"
 """Options of `sr serve`, as they would be typed, for whoever cannot: SageMaker calls a container with ``serve`` alone.
 What is typed as well comes after them, and so decides."""
@@ -99,12 +106,14 @@ class StackOutput(StrEnum):
     """The outputs of those stacks by which `sr submit` finds its way."""
 
     VIDEO_WORKFLOW = "UpscaleVideoArn"
-    """Of the pipeline's; the others are the storage's."""
+    """Of the pipeline's; those that don't say so are the storage's."""
     INPUTS = "InputAddresses"
     """``s3://bucket`` of each that is read, with spaces between them; the first is the deployment's own."""
     OUTPUTS = "OutputAddresses"
     """Those that are written, likewise."""
     MODELS = "ModelsAddress"
+    TIERS = "Tiers"
+    """Of the pipeline's: those that a plan chooses among, with spaces between them."""
 
 
 SUBMITTED_PREFIX = "submitted/"

@@ -34,7 +34,7 @@ class Used(Model):
     seconds: float
     """Of all units of work together; see `Cost.not_counted`."""
     usd: float | None
-    """`seconds` at the listed price; None where there is none, or where the machine was shared with other jobs."""
+    """`seconds` at the listed price of the part of the machine that the job asks for; None where none is listed."""
 
 
 class Cost(Model):

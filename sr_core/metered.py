@@ -1,8 +1,8 @@
 """What a finished job used and about what that cost, from its receipts.
 
-Seconds are those of the receipts. Dollars are seconds × the listed price of the machine's type and market, for upscale
-alone: its jobs ask for a GPU, and the types that have a price here have one each, so such a job has its machine to
-itself. Jobs of the other stages share theirs. Pure: no file, no clock, no network.
+Seconds are those of the receipts. Dollars are seconds × the listed price of the machine's type and market × the part of
+the machine that a job asks for: all of it for one that asks for its only GPU, half of the smallest of those without.
+Pure: no file, no clock, no network.
 """
 
 from collections import defaultdict
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from sr_core.contract import Stage
 from sr_core.cost import Cost, Machine, Used
-from sr_core.throughput import CLOUD_TIERS, PRICES, TIERS
+from sr_core.tiers import CLOUD_TIERS, PRICES, TIERS
 from sr_core.types import Receipt
 
 NOT_COUNTED = (
@@ -43,7 +43,7 @@ def cost(receipts: Iterable[Receipt], *, assembled_on: Machine, assemble_seconds
 
 
 def _used(stage: Stage, machine: Machine, seconds: float) -> Used:
-    usd_per_hour = _usd_per_hour(machine) if stage == Stage.UPSCALE else None
+    usd_per_hour = _usd_per_hour(stage, machine)
     return Used(
         stage=stage,
         instance_type=machine.instance_type,
@@ -53,18 +53,19 @@ def _used(stage: Stage, machine: Machine, seconds: float) -> Used:
     )
 
 
-def _usd_per_hour(machine: Machine) -> float | None:
+def _usd_per_hour(stage: Stage, machine: Machine) -> float | None:
+    """Of one job. Jobs without a GPU ask for the same, whatever their stage; none of theirs is listed beside a GPU."""
     for listed in (TIERS[tier] for tier in CLOUD_TIERS):
-        if listed.instance_type == machine.instance_type:
+        if listed.instance_type == machine.instance_type and (stage == Stage.UPSCALE or not listed.has_gpu):
             prices = {"spot": listed.spot_usd_per_hour, "on-demand": listed.on_demand_usd_per_hour}
-            return prices.get(machine.market or "")
+            whole = prices.get(machine.market or "")
+            return None if whole is None else whole * listed.share
     return None
 
 
 def _unpriced(used: Iterable[Used]) -> Iterator[str]:
-    """What has no price, and why."""
+    """What has no price."""
     for each in used:
         if each.usd is None:
-            why = "no price is listed for that" if each.stage == Stage.UPSCALE else "jobs share such machines"
             machine = Machine(instance_type=each.instance_type, market=each.market)
-            yield f"{each.stage}: {each.seconds:.0f} s on {machine}; {why}"
+            yield f"{each.stage}: {each.seconds:.0f} s on {machine}; no price is listed for that"

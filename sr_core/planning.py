@@ -4,16 +4,19 @@ The segment grid follows from the frames and the settings alone. Chunks are whol
 do not touch the bytes. Nothing here reads a file, a clock or a machine.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil
 
 from sr_core.delivery import delivery_encoding, lossless_encoding, output_color, output_format, output_warnings
 from sr_core.errors import InputError
-from sr_core.throughput import choose_tier, chunk_frames
+from sr_core.throughput import choose_tier, chunk_frames, suits_winograd
+from sr_core.tiers import CLOUD_TIERS, TIERS
 from sr_core.types import (
     COMPACT,
     Chunk,
+    CloudTier,
     Device,
     Execution,
     Kernels,
@@ -77,7 +80,13 @@ def group_chunks(segments: tuple[Segment, ...], *, frames: int) -> tuple[Chunk, 
 
 
 def make_plan(
-    request: Request, model: ModelSpec, video: VideoInfo, *, tier: Tier | None = None, chunk_segments: int | None = None
+    request: Request,
+    model: ModelSpec,
+    video: VideoInfo,
+    *,
+    tier: Tier | None = None,
+    among: Sequence[CloudTier] = CLOUD_TIERS,
+    chunk_segments: int | None = None,
 ) -> Plan:
     """Decides everything about a job.
 
@@ -85,7 +94,8 @@ def make_plan(
         request: what was asked for.
         model: the network it names.
         video: what is in the file, with the exact frame count.
-        tier: where upscale runs; chosen from the workload when None.
+        tier: where upscale runs; when None, see `tier_for`.
+        among: tiers to choose from, the usual one first.
         chunk_segments: segments in a chunk; chosen from the tier's throughput when None. It does not change the result.
 
     Raises InputError: a scale that is not the network's, or an output that the codec cannot hold.
@@ -98,10 +108,10 @@ def make_plan(
             f"the output would be {width}×{height}, over the limit of {MAX_SIDE_PX} px a side; "
             "use a network of a smaller scale"
         )
-    tier = tier or choose_tier(model, video)
+    tier = tier or tier_for(settings, model, video, among=among)
     segments = segment_grid(video.frame_count, video.rate)
     frames = (
-        chunk_frames(model, video, tier)
+        chunk_frames(model, video, tier, settings)
         if chunk_segments is None
         else chunk_segments * max(segment.frame_count for segment in segments)
     )
@@ -124,13 +134,42 @@ def make_plan(
     )
 
 
-def plan_in_prospect(settings: Settings, model: ModelSpec, video: VideoInfo, *, tier: Tier | None = "local") -> Plan:
+def plan_in_prospect(settings: Settings, model: ModelSpec, video: VideoInfo, *, tier: Tier = "local") -> Plan:
     """What `make_plan` would decide, for whoever only wants to know; on this machine unless it says otherwise.
 
     Raises what it raises.
     """
     request = Request(input="unnamed", input_version="unread", output="unnamed", settings=settings)
     return make_plan(request, model, video, tier=tier)
+
+
+def tier_for(
+    settings: Settings, model: ModelSpec, video: VideoInfo, *, among: Sequence[CloudTier] = CLOUD_TIERS
+) -> CloudTier:
+    """The tier that was asked for; else the one that the workload is cheapest on, of those `among` that can run it.
+
+    Raises InputError where none of these can.
+    """
+    if settings.tier != "auto":
+        return settings.tier
+    able = [tier for tier in among if suits(settings, tier)]
+    if not able:
+        wanted = "a CPU" if TIERS[among[0]].has_gpu else "a GPU"
+        raise InputError(
+            f"device, precision or kernels were chosen for {wanted}, and plans here choose among {', '.join(among)}; "
+            "leave those settings out, or name a tier"
+        )
+    return choose_tier(model, video, settings, among=able)
+
+
+def suits(settings: Settings, tier: Tier) -> bool:
+    """Whether device, precision and kernels, as far as they were asked for, are for that tier's kind of machine."""
+    has_gpu = TIERS[tier].has_gpu
+    if settings.device != "auto":
+        return has_gpu == (settings.device == "cuda")
+    if settings.kernels in ("winograd", "fused"):
+        return has_gpu == (settings.kernels == "fused")
+    return has_gpu or settings.precision in ("auto", "fp32")
 
 
 def is_deinterlaced(settings: Settings, video: VideoInfo) -> bool:
@@ -159,17 +198,19 @@ def execution(settings: Settings, model: ModelSpec, tier: Tier, *, picture_px: i
 
     Raises InputError: a precision that is not right for the network or the tier, or kernels that are not for the job.
     """
-    device: Device = settings.device if settings.device != "auto" else "cpu" if tier == "local" else "cuda"
+    device: Device = settings.device if settings.device != "auto" else "cuda" if TIERS[tier].has_gpu else "cpu"
     precision: Precision = (
         settings.precision if settings.precision != "auto" else "fp16" if device == "cuda" else "fp32"
     )
+    if tier == "cpu":
+        _check_has_no_gpu(device, precision)
     if precision not in model.precisions:
         if settings.precision != "auto":
             raise InputError(f"{model.name} is wrong in {precision}; choose one of {', '.join(model.precisions)}")
         precision = "fp32"
     if precision == "bf16" and device == "cuda" and tier in _WITHOUT_BF16:
         raise InputError(f"the GPU of tier {tier} does not compute in bf16; choose fp16")
-    kernels: Kernels = "torch" if settings.kernels == "auto" else settings.kernels
+    kernels = _kernels(settings, model, tier, precision)
     _check_kernels(kernels, model, device, precision)
     tile_px = settings.tile_px
     largest_px = _FUSED_WHOLE_FRAME_PX if kernels == "fused" else _WHOLE_FRAME_PX
@@ -185,6 +226,21 @@ def execution(settings: Settings, model: ModelSpec, tier: Tier, *, picture_px: i
         batch_frames=1,
         kernels=kernels,
     )
+
+
+def _kernels(settings: Settings, model: ModelSpec, tier: Tier, precision: Precision) -> Kernels:
+    """What was asked for. Where nothing was, the images have Winograd's kernels for whatever CPU they are made for; a
+    machine at hand has settled by measuring before it comes to planning (`request`)."""
+    if settings.kernels != "auto":
+        return settings.kernels
+    return "winograd" if tier == "cpu" and precision == "fp32" and suits_winograd(model) else "torch"
+
+
+def _check_has_no_gpu(device: Device, precision: Precision) -> None:
+    if device == "cuda":
+        raise InputError("tier cpu has no GPU; leave out --device, or choose another tier")
+    if precision != "fp32":
+        raise InputError(f"machines of tier cpu compute in fp32, not in {precision}; leave out --precision")
 
 
 def _check_kernels(kernels: Kernels, model: ModelSpec, device: Device, precision: Precision) -> None:

@@ -28,7 +28,7 @@ from sr_core.contract import (
 from sr_core.delivery import container_for, default_output
 from sr_core.errors import InputError
 from sr_core.estimate import Estimate, estimates
-from sr_core.planning import check_scale, plan_in_prospect
+from sr_core.planning import check_scale, plan_in_prospect, tier_for
 from sr_core.storage import fetch_source, has_published, is_same_place, source_version
 from sr_core.storage.open import is_s3, local_path, parse_s3_uri
 from sr_core.storage.submitted import bring, is_there
@@ -115,10 +115,10 @@ def prepare(place: str, asked: Asked, deployment: Deployment, folder: Path, *, w
         output = _output(source, place, asked, deployment)
         version: str | None = source_version(source)
         if with_estimate:
-            video = _looked_at(fetch_source(source, folder, version=version), asked)
+            video = _looked_at(fetch_source(source, folder, version=version), asked, deployment)
     else:
         path = fetch_source(place, folder)  # it is its own
-        video = _looked_at(path, asked)
+        video = _looked_at(path, asked, deployment)
         sha256 = source_version(place).removeprefix("sha256:")
         source = f"s3://{deployment.input_buckets[0]}/{SUBMITTED_PREFIX}{sha256[:_DIGITS]}/{_key_name(path)}"
         output = _output(source, place, asked, deployment)
@@ -129,7 +129,7 @@ def prepare(place: str, asked: Asked, deployment: Deployment, folder: Path, *, w
         output=output,
         sha256=sha256,
         version=version,
-        estimate=_estimate(asked, video) if with_estimate and video is not None else None,
+        estimate=_estimate(asked, video, deployment) if with_estimate and video is not None else None,
         is_done=False,
     )
     if version is None or not _is_done(prepared, asked, version):
@@ -216,15 +216,17 @@ def _execution_input(prepared: Prepared, asked: Asked, deployment: Deployment) -
     return {name: value for name, value in said.items() if value != EXECUTION_DEFAULTS[name]}
 
 
-def _looked_at(path: Path, asked: Asked) -> VideoInfo:
+def _looked_at(path: Path, asked: Asked, deployment: Deployment) -> VideoInfo:
     """What is in a file for which a job can be planned."""
     video = probe_source(path)
-    plan_in_prospect(asked.settings, asked.model, video, tier=None)
+    tier = tier_for(asked.settings, asked.model, video, among=deployment.tiers)
+    plan_in_prospect(asked.settings, asked.model, video, tier=tier)
     return video
 
 
-def _estimate(asked: Asked, video: VideoInfo) -> Estimate:
-    return next(each for each in estimates(asked.settings, asked.model, video) if each.is_chosen)
+def _estimate(asked: Asked, video: VideoInfo, deployment: Deployment) -> Estimate:
+    found = estimates(asked.settings, asked.model, video, among=deployment.tiers)
+    return next(each for each in found if each.is_chosen)
 
 
 def _allowed(uri: str, deployment: Deployment) -> str:

@@ -3,19 +3,22 @@
     model seconds = the larger of
         FLOPs per input pixel × input pixels ÷ achieved rate                       (2 FLOPs a multiply-accumulate)
         bytes moved per input pixel × input pixels ÷ memory rate                   (GPUs only; see `moved_bytes`)
-    codec seconds = output pixels ÷ rate of the delivery encoder on the tier's CPU
-    seconds per frame = the larger of the two, because upscale overlaps them
+    codec seconds = output pixels ÷ rate of the segments' encoder on the tier's CPU
+    seconds per frame = on a GPU the larger of the two, because upscale overlaps them; on a CPU, whose cores do both,
+        their sum
 
-Owns the table of tiers, each entry with where it comes from, and the rules of choosing. Pure: no file, no clock, no
-machine, no network. Sizes and tiers never touch the output's bytes, so the figures need to be right to a factor, not
-to a digit. Prices (`PRICES` says which) are for comparing tiers; what a job cost, only the bill knows.
+Owns the rules of choosing; the figures are in `tiers` and `encoder_rates`. Pure: no file, no clock, no machine, no
+network. Sizes never touch the output's bytes, and tiers only by having a GPU or none, so the figures need to be right
+to a factor, not to a digit.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import Literal
 
-from sr_core.types import ModelSpec, Tier, VideoInfo
+from sr_core.encoder_rates import relative_rate
+from sr_core.tiers import CLOUD_TIERS, TIERS, TierMachine
+from sr_core.types import COMPACT, CloudTier, ModelSpec, Settings, Tier, VideoInfo
 
 CHUNK_SECONDS = 600
 """Of work for one upscale job: long against starting a machine (two to four minutes), short against losing one."""
@@ -35,110 +38,12 @@ FEATURE_BYTES = 4 * 2
 activation does."""
 OUTPUT_BYTES = 230
 """Moved for each output pixel: the passes that `inference.color` makes over fp32 samples, counted for 4:2:0."""
+_DEFAULTS = Settings()
 
-
-PRICES = (
-    "us-east-1: On-Demand as read on 2026-01-19, Spot the middle of a range over zones, undated; query again before "
-    "quoting them"
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
-    """A figure, and how far it can be trusted."""
-
-    value: float
-    basis: Literal["measured", "projected"]
-    source: str
-    """Where it comes from, with a date."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TierMachine:
-    """A kind of machine, as far as choosing needs to know it."""
-
-    instance_type: str | None
-    """The smallest of the tier's types; None where nobody bills it."""
-    flops_per_second: Rate
-    """Achieved by convolutional networks in the precision that the tier runs them in."""
-    memory_bytes_per_second: Rate | None
-    """Of the GPU's memory; None on a CPU, where the measured rate contains it."""
-    encoded_pixels_per_second: Rate
-    """Output pixels that x264 `medium` takes in beside the network."""
-    host_memory_bytes: int
-    """What one job may use."""
-    spot_usd_per_hour: float
-    on_demand_usd_per_hour: float
-
-
-_MEASURED_CPU = "x264 medium at 1280×960, 25 to 27 fps on two Zen 4 cores, 2026-11"
-
-TIERS: dict[Tier, TierMachine] = {
-    "local": TierMachine(
-        instance_type=None,
-        flops_per_second=Rate(
-            value=800e9,
-            basis="measured",
-            source="bench.speed: realesr-animevideov3 by Winograd's kernels on two cores of a Xeon with AVX-512, "
-            "2026-11-29; networks of 32 features reach three fifths of it, torch's layers two",
-        ),
-        memory_bytes_per_second=None,
-        encoded_pixels_per_second=Rate(value=32e6, basis="measured", source=_MEASURED_CPU),
-        host_memory_bytes=8 * 10**9,
-        spot_usd_per_hour=0.0,
-        on_demand_usd_per_hour=0.0,
-    ),
-    "standard": TierMachine(
-        instance_type="g4dn.xlarge",
-        flops_per_second=Rate(
-            value=13e12,
-            basis="projected",
-            source="T4, 65 TFLOPS fp16 in its data sheet × 0.2, the part of its 125 TFLOPS that a V100 was published "
-            "to reach with realesr-animevideov3 (65.9 fps at 640×480), 2026-11",
-        ),
-        memory_bytes_per_second=Rate(value=320e9, basis="projected", source="T4, 320 GB/s in its data sheet"),
-        encoded_pixels_per_second=Rate(
-            value=18e6,
-            basis="projected",
-            source=f"{_MEASURED_CPU}; two cores of a g4dn.xlarge taken as 0.56 of those",
-        ),
-        host_memory_bytes=14_000 * 2**20,
-        spot_usd_per_hour=0.208,
-        on_demand_usd_per_hour=0.526,
-    ),
-    "premium": TierMachine(
-        instance_type="g5.xlarge",
-        flops_per_second=Rate(
-            value=25e12,
-            basis="projected",
-            source="A10G, 125 TFLOPS fp16 in its data sheet × 0.2, as for standard, 2026-11",
-        ),
-        memory_bytes_per_second=Rate(value=600e9, basis="projected", source="A10G, 600 GB/s in its data sheet"),
-        encoded_pixels_per_second=Rate(
-            value=24e6,
-            basis="projected",
-            source=f"{_MEASURED_CPU}; two cores of a g5.xlarge taken as 0.75 of those",
-        ),
-        host_memory_bytes=14_000 * 2**20,
-        spot_usd_per_hour=0.438,
-        on_demand_usd_per_hour=1.006,
-    ),
-    "memory": TierMachine(
-        instance_type="g4dn.2xlarge",
-        flops_per_second=Rate(value=13e12, basis="projected", source="as standard: the same T4"),
-        memory_bytes_per_second=Rate(value=320e9, basis="projected", source="as standard: the same T4"),
-        encoded_pixels_per_second=Rate(
-            value=30e6, basis="projected", source="as standard, its four encoder threads on four cores instead of two"
-        ),
-        host_memory_bytes=29_000 * 2**20,
-        spot_usd_per_hour=0.297,
-        on_demand_usd_per_hour=0.752,
-    ),
-}
-"""The table. g4dn.2xlarge's Spot price is g4dn.xlarge's in proportion to On-Demand."""
-
-CLOUD_TIERS: tuple[Tier, ...] = ("standard", "premium", "memory")
-"""Those that a plan may choose, the usual one first."""
+WINOGRAD_FEATURES = 23.5
+"""From which Winograd's kernels are worth while on a CPU: with 20 a network gains 1.1, with 24 1.7 (decision 0720)."""
+_WIDE_FEATURES, _NARROW, _BY_TORCH = 44.0, 0.65, 0.4
+"""Part of a CPU's rate that networks of fewer features reach, and those that torch computes (bench.speed)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +55,8 @@ class FrameCost:
     codec_seconds: float
     spot_usd: float
     on_demand_usd: float
+    shares_cores: bool
+    """Whether network and encoder have the same cores, so that their times add up."""
     host_bytes: int
     """Host memory that a worker needs at its peak."""
     fits: bool
@@ -157,20 +64,21 @@ class FrameCost:
 
     @property
     def seconds(self) -> float:
-        """Wall time of one frame, network and encoder overlapped."""
-        return max(self.model_seconds, self.codec_seconds)
+        """Wall time of one frame."""
+        return _seconds(self.model_seconds, self.codec_seconds, shares_cores=self.shares_cores)
 
 
-def frame_cost(model: ModelSpec, video: VideoInfo, tier: Tier) -> FrameCost:
-    """What one frame of `video` takes on `tier`, when upscale writes the delivery codec itself."""
+def frame_cost(model: ModelSpec, video: VideoInfo, tier: Tier, settings: Settings = _DEFAULTS) -> FrameCost:
+    """What one frame of `video` takes on `tier`, in upscale, with what `settings` have it write."""
     machine = TIERS[tier]
     input_px = video.width_px * video.height_px
     output_px = input_px * model.scale**2
-    model_seconds = 2.0 * model.macs_per_pixel * input_px / machine.flops_per_second.value
+    model_seconds = 2.0 * model.macs_per_pixel * input_px / _achieved(model, machine)
     if machine.memory_bytes_per_second is not None:
         model_seconds = max(model_seconds, moved_bytes(model) * input_px / machine.memory_bytes_per_second.value)
-    codec_seconds = output_px / machine.encoded_pixels_per_second.value
-    hours = max(model_seconds, codec_seconds) / 3600
+    codec_seconds = output_px / (machine.encoded_pixels_per_second.value * relative_rate(settings, video))
+    shares_cores = not machine.has_gpu
+    hours = _seconds(model_seconds, codec_seconds, shares_cores=shares_cores) * machine.share / 3600
     host_bytes = RESIDENT_BYTES + FRAMES_IN_FLIGHT * _frame_bytes(output_px, video)
     return FrameCost(
         tier=tier,
@@ -178,9 +86,40 @@ def frame_cost(model: ModelSpec, video: VideoInfo, tier: Tier) -> FrameCost:
         codec_seconds=codec_seconds,
         spot_usd=hours * machine.spot_usd_per_hour,
         on_demand_usd=hours * machine.on_demand_usd_per_hour,
+        shares_cores=shares_cores,
         host_bytes=host_bytes,
         fits=host_bytes <= machine.host_memory_bytes,
     )
+
+
+def _seconds(model_seconds: float, codec_seconds: float, *, shares_cores: bool) -> float:
+    return model_seconds + codec_seconds if shares_cores else max(model_seconds, codec_seconds)
+
+
+def suits_winograd(model: ModelSpec) -> bool:
+    """Whether Winograd's kernels are for this network, and make it faster on CPUs that are like those measured."""
+    return model.architecture == COMPACT and features(model) >= WINOGRAD_FEATURES
+
+
+def features(model: ModelSpec) -> float:
+    """Channels of a compact network's inner layers, from the multiplications of all: (inner·c + 3 + 3·scale²)·c·9.
+
+    0 where it has no inner layers.
+    """
+    inner, outer = model.radius_px - 2, 3 + 3 * model.scale**2
+    if inner < 1:
+        return 0.0
+    return (sqrt(outer**2 + 4 * inner * model.macs_per_pixel / 9) - outer) / (2 * inner)
+
+
+def _achieved(model: ModelSpec, machine: TierMachine) -> float:
+    """FLOP a second. On a CPU narrow networks reach less than wide ones, and torch's layers less than Winograd's."""
+    rate = machine.flops_per_second.value
+    if machine.has_gpu:
+        return rate
+    if not suits_winograd(model):
+        return rate * _BY_TORCH
+    return rate if features(model) >= _WIDE_FEATURES else rate * _NARROW
 
 
 def moved_bytes(model: ModelSpec) -> float:
@@ -193,35 +132,37 @@ def moved_bytes(model: ModelSpec) -> float:
     return FEATURE_BYTES * features + OUTPUT_BYTES * model.scale**2
 
 
-def seconds_per_frame(model: ModelSpec, video: VideoInfo, tier: Tier) -> float:
-    """Expected wall seconds for one frame on `tier`."""
-    return frame_cost(model, video, tier).seconds
-
-
-def chunk_frames(model: ModelSpec, video: VideoInfo, tier: Tier) -> int:
+def chunk_frames(model: ModelSpec, video: VideoInfo, tier: Tier, settings: Settings = _DEFAULTS) -> int:
     """Frames that make about CHUNK_SECONDS of work, at least one."""
-    return max(1, int(CHUNK_SECONDS / seconds_per_frame(model, video, tier)))
+    return max(1, int(CHUNK_SECONDS / frame_cost(model, video, tier, settings).seconds))
 
 
-def choose_tier(model: ModelSpec, video: VideoInfo) -> Tier:
-    """The tier that a plan takes.
+def choose_tier(
+    model: ModelSpec,
+    video: VideoInfo,
+    settings: Settings = _DEFAULTS,
+    *,
+    among: Sequence[CloudTier] = CLOUD_TIERS,
+) -> CloudTier:
+    """The tier that a plan takes, of those `among` which it may choose, the usual one first.
 
-    - Of the tiers whose host memory holds a worker, `standard`, or one that costs less on Spot by WORTHWHILE_SAVING.
+    - Of the tiers whose host memory holds a worker, the usual one, or one that costs less on Spot by WORTHWHILE_SAVING.
     - Where a segment would take longer there than MAX_SEGMENT_SECONDS, which is what a reclaimed machine loses: the
       fastest.
-    - Where no tier holds a worker: `memory`, which comes nearest.
+    - Where no tier holds a worker: the one with the most host memory, which comes nearest.
 
     GPU memory is no ground: frames are tiled to fit, and a job that runs out of it all the same is moved when it does.
     """
-    costs = [frame_cost(model, video, tier) for tier in CLOUD_TIERS]
-    fitting = [cost for cost in costs if cost.fits]
+    costs = {tier: frame_cost(model, video, tier, settings) for tier in among}
+    fitting = [tier for tier in among if costs[tier].fits]
     if not fitting:
-        return "memory"
-    usual, cheapest = fitting[0], min(fitting, key=lambda cost: cost.spot_usd)
-    chosen = cheapest if cheapest.spot_usd < usual.spot_usd * (1 - WORTHWHILE_SAVING) else usual
-    if chosen.seconds * SEGMENT_VIDEO_SECONDS * float(video.rate) > MAX_SEGMENT_SECONDS:
-        chosen = min(fitting, key=lambda cost: cost.seconds)
-    return chosen.tier
+        return max(among, key=lambda tier: TIERS[tier].host_memory_bytes)
+    usual, cheapest = fitting[0], min(fitting, key=lambda tier: costs[tier].spot_usd)
+    is_worth_it = costs[cheapest].spot_usd < costs[usual].spot_usd * (1 - WORTHWHILE_SAVING)
+    chosen = cheapest if is_worth_it else usual
+    if costs[chosen].seconds * SEGMENT_VIDEO_SECONDS * float(video.rate) > MAX_SEGMENT_SECONDS:
+        chosen = min(fitting, key=lambda tier: costs[tier].seconds)
+    return chosen
 
 
 def _frame_bytes(pixels: int, video: VideoInfo) -> int:

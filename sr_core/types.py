@@ -26,7 +26,9 @@ Kernels = Literal["torch", "fused", "winograd"]
 """What computes: torch, or kernels of this package that do at once a layer's convolution, bias and activation. On a GPU
 those are the fused ones, which do also all that lies between RGB and planes; on a CPU Winograd's."""
 SegmentCodec = Literal["delivery", "mezzanine"]
-Tier = Literal["local", "standard", "premium", "memory"]
+CloudTier = Literal["cpu", "standard", "premium", "memory"]
+"""`contract.CloudTier`, as a plan and a request spell it."""
+Tier = Literal["local"] | CloudTier
 
 
 COMPACT = "compact"
@@ -83,6 +85,8 @@ class Settings(Model):
     """fused: on a GPU, in half precision, for compact networks of up to 64 features. Not run on a GPU yet.
     winograd: on a CPU, in fp32, for compact networks. auto: winograd where nothing is faster, which is measured; else
     torch."""
+    tier: Literal["auto"] | CloudTier = "auto"
+    """Kind of machine that upscales in the cloud; auto: what the workload is cheapest on. `sr run` takes no notice."""
     tile_px: int | None = Field(default=None, ge=32)
     """Side of a tile in input pixels, without its halo; None: whole frames where memory allows."""
     strict: bool = False

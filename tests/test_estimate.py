@@ -6,8 +6,9 @@ import pytest
 
 from sr_core.errors import InputError
 from sr_core.estimate import Estimate, estimates
-from sr_core.throughput import CHUNK_SECONDS, TIERS, choose_tier, frame_cost
-from sr_core.types import Settings
+from sr_core.throughput import CHUNK_SECONDS, choose_tier, frame_cost
+from sr_core.tiers import CLOUD_TIERS, TIERS
+from sr_core.types import Settings, Tier
 
 from . import builders
 
@@ -26,13 +27,14 @@ def test_every_tier_is_told_and_one_of_them_is_the_one_that_a_job_takes() -> Non
     assert [each.tier for each in found if each.is_chosen] == [choose_tier(MODEL, VIDEO)]
 
 
-@pytest.mark.parametrize("tier", ["standard", "premium", "memory"])
-def test_an_hour_of_machines_costs_what_the_machine_costs_an_hour(tier: str) -> None:
-    each, machine = by_tier()[tier], TIERS[tier]  # type: ignore[index]
+@pytest.mark.parametrize("tier", CLOUD_TIERS)
+def test_an_hour_of_machines_costs_what_the_machine_costs_an_hour(tier: Tier) -> None:
+    each, machine = by_tier()[tier], TIERS[tier]
 
     assert each.spot_usd == pytest.approx(each.machine_hours * machine.spot_usd_per_hour)
     assert each.on_demand_usd == pytest.approx(each.machine_hours * machine.on_demand_usd_per_hour)
-    assert each.machine_hours == pytest.approx(frame_cost(MODEL, VIDEO, each.tier).seconds * VIDEO.frame_count / 3600)
+    seconds = frame_cost(MODEL, VIDEO, each.tier).seconds * VIDEO.frame_count
+    assert each.machine_hours == pytest.approx(machine.share * seconds / 3600)
 
 
 def test_a_machine_at_hand_costs_time_alone() -> None:

@@ -5,7 +5,7 @@ import pytest
 from sr_core.contract import Stage
 from sr_core.cost import Machine
 from sr_core.metered import NOT_COUNTED, cost
-from sr_core.throughput import CLOUD_TIERS, PRICES, TIERS
+from sr_core.tiers import CLOUD_TIERS, PRICES, TIERS
 from sr_core.types import Receipt, Report, Tier, Timing
 from tests import builders
 
@@ -13,6 +13,7 @@ HERE = Machine()
 SPOT = Machine(instance_type="g4dn.xlarge", market="spot")
 ON_DEMAND = Machine(instance_type="g4dn.xlarge", market="on-demand")
 CPU = Machine(instance_type="c5.2xlarge", market="spot")
+UNLISTED = Machine(instance_type="c6a.2xlarge", market="spot")
 
 
 def receipt(stage: Stage, index: int, machine: Machine, seconds: float) -> Receipt:
@@ -57,11 +58,20 @@ def test_dollars_are_hours_times_the_listed_price_of_type_and_market() -> None:
     # Given an hour of a T4 on Spot at 0.208 $, and half of one On-Demand at 0.526 $
     made = [receipt(Stage.UPSCALE, 0, SPOT, 3600), receipt(Stage.UPSCALE, 1, ON_DEMAND, 1800)]
 
-    found = cost(made, assembled_on=CPU, assemble_seconds=3)
+    found = cost(made, assembled_on=UNLISTED, assemble_seconds=3)
 
     assert [each.usd for each in found.used] == [pytest.approx(0.263), pytest.approx(0.208), None]
     assert found.usd == pytest.approx(0.471)
     assert found.prices == f"listed, not the bill; {PRICES}"
+
+
+def test_a_job_without_a_gpu_pays_for_the_half_of_a_machine_that_it_asks_for_whatever_its_stage() -> None:
+    # Given an hour of each stage on a c5.2xlarge, at 0.142 $ on Spot
+    made = [receipt(stage, 0, CPU, 3600) for stage in (Stage.EXTRACT, Stage.UPSCALE, Stage.ENCODE)]
+
+    found = cost(made, assembled_on=CPU, assemble_seconds=3600)
+
+    assert [each.usd for each in found.used] == [pytest.approx(0.071)] * 4
 
 
 @pytest.mark.parametrize("tier", CLOUD_TIERS)
@@ -69,14 +79,14 @@ def test_every_type_of_the_table_of_tiers_has_its_price(tier: Tier) -> None:
     listed = TIERS[tier]
     spot = Machine(instance_type=listed.instance_type, market="spot")
 
-    found = cost([receipt(Stage.UPSCALE, 0, spot, 7200)], assembled_on=CPU, assemble_seconds=3)
+    found = cost([receipt(Stage.UPSCALE, 0, spot, 7200)], assembled_on=UNLISTED, assemble_seconds=3)
 
-    assert found.usd == pytest.approx(2 * listed.spot_usd_per_hour)
+    assert found.usd == pytest.approx(2 * listed.share * listed.spot_usd_per_hour)
 
 
 def test_what_is_left_out_is_named_with_its_reason() -> None:
     made = [
-        receipt(Stage.EXTRACT, 0, CPU, 7),
+        receipt(Stage.EXTRACT, 0, UNLISTED, 7),
         receipt(Stage.UPSCALE, 0, SPOT, 100),
         receipt(Stage.UPSCALE, 1, Machine(instance_type="g6.xlarge", market="spot"), 60),
         receipt(Stage.UPSCALE, 2, Machine(instance_type="g4dn.xlarge"), 5),
@@ -87,11 +97,11 @@ def test_what_is_left_out_is_named_with_its_reason() -> None:
 
     assert found.usd == pytest.approx(100 / 3600 * 0.208)
     assert found.not_counted == (
-        "extract: 7 s on c5.2xlarge (spot); jobs share such machines",
+        "extract: 7 s on c6a.2xlarge (spot); no price is listed for that",
         "upscale: 5 s on g4dn.xlarge (spot or on-demand, it is not known which); no price is listed for that",
         "upscale: 60 s on g6.xlarge (spot); no price is listed for that",
         "upscale: 9 s on machines of an unknown type; no price is listed for that",
-        "assemble: 3 s on g4dn.xlarge (spot); jobs share such machines",
+        "assemble: 3 s on g4dn.xlarge (spot); no price is listed for that",
         *NOT_COUNTED,
     )
 

@@ -7,18 +7,16 @@ import pytest
 
 from sr_core.throughput import (
     CHUNK_SECONDS,
-    CLOUD_TIERS,
     MAX_SEGMENT_SECONDS,
     OUTPUT_BYTES,
     SEGMENT_VIDEO_SECONDS,
-    TIERS,
     WORTHWHILE_SAVING,
     choose_tier,
     chunk_frames,
     frame_cost,
     moved_bytes,
-    seconds_per_frame,
 )
+from sr_core.tiers import CLOUD_TIERS, TIERS
 from sr_core.types import ModelSpec, Tier, VideoInfo
 
 from . import builders
@@ -61,8 +59,9 @@ def test_a_narrow_network_is_limited_by_the_memory_of_a_gpu() -> None:
     # then moving 5.7 kB a pixel at 320 GB/s takes longer than 140 kFLOP at 13 TFLOPS
     assert cost.model_seconds == pytest.approx(moved_bytes(narrow) * 960 * 540 / 320e9)
     assert cost.model_seconds > 2 * 70_000 * 960 * 540 / 13e12
-    # and a CPU's figure stays what was measured
-    assert frame_cost(narrow, clip(960, 540), "local").model_seconds == pytest.approx(2 * 70_000 * 960 * 540 / 800e9)
+    # and a CPU's figure is what was measured of networks so narrow
+    on_cpu = frame_cost(narrow, clip(960, 540), "local")
+    assert on_cpu.model_seconds == pytest.approx(2 * 70_000 * 960 * 540 / (0.65 * 800e9))
 
 
 def test_a_light_network_is_limited_by_the_encoder() -> None:
@@ -74,7 +73,7 @@ def test_a_light_network_is_limited_by_the_encoder() -> None:
 @pytest.mark.parametrize("tier", CLOUD_TIERS)
 def test_cost_grows_with_the_picture_and_with_the_network(tier: Tier) -> None:
     def at(macs: int, width_px: int) -> float:
-        return seconds_per_frame(network(macs), clip(width_px, 480), tier)
+        return frame_cost(network(macs), clip(width_px, 480), tier).seconds
 
     assert at(RRDB_MACS, 1280) == pytest.approx(2 * at(RRDB_MACS, 640))
     assert at(RRDB_MACS, 640) > at(ANIMEVIDEO_MACS, 640)
@@ -84,15 +83,16 @@ def test_cost_grows_with_the_picture_and_with_the_network(tier: Tier) -> None:
 @pytest.mark.parametrize("size_px", [(320, 240), (1280, 720), (3840, 2160)])
 def test_a_chunk_is_about_ten_minutes_of_work(tier: Tier, size_px: tuple[int, int]) -> None:
     model, video = network(ANIMEVIDEO_MACS), clip(*size_px)
-    work_seconds = chunk_frames(model, video, tier) * seconds_per_frame(model, video, tier)
-    assert CHUNK_SECONDS * 0.99 < work_seconds <= CHUNK_SECONDS
+    seconds = frame_cost(model, video, tier).seconds
+    # to within a frame, of which there are no parts
+    assert CHUNK_SECONDS - seconds < chunk_frames(model, video, tier) * seconds <= CHUNK_SECONDS
 
 
 def test_a_chunk_holds_a_frame_even_if_that_takes_longer() -> None:
     assert chunk_frames(network(10**9), clip(7680, 4320), "standard") == 1
 
 
-@pytest.mark.parametrize("macs", [10_000, ANIMEVIDEO_MACS, RRDB_MACS])
+@pytest.mark.parametrize("macs", [ANIMEVIDEO_MACS, RRDB_MACS])
 @pytest.mark.parametrize("size_px", [(640, 480), (1280, 720)])
 def test_ordinary_work_stays_on_standard_and_no_tier_is_much_cheaper(macs: int, size_px: tuple[int, int]) -> None:
     model, video = network(macs), clip(*size_px)
@@ -105,7 +105,7 @@ def test_ordinary_work_stays_on_standard_and_no_tier_is_much_cheaper(macs: int, 
 def test_a_segment_too_slow_to_lose_goes_to_the_faster_gpu(rate: int, tier: Tier) -> None:
     # given a heavy network, full HD, and a rate that puts a segment just below or just above the limit on a T4
     model, video = network(RRDB_MACS), clip(1920, 1080, rate=rate)
-    segment_seconds = seconds_per_frame(model, video, "standard") * SEGMENT_VIDEO_SECONDS * rate
+    segment_seconds = frame_cost(model, video, "standard").seconds * SEGMENT_VIDEO_SECONDS * rate
     assert (segment_seconds > MAX_SEGMENT_SECONDS) == (tier == "premium")
     # then only the second leaves standard, although a frame costs more on premium
     assert choose_tier(model, video) == tier
@@ -145,8 +145,8 @@ def test_no_gpu_figure_is_claimed_to_be_measured() -> None:
 
 
 def test_dearer_machines_are_faster_or_roomier() -> None:
-    standard, premium, memory = (TIERS[tier] for tier in CLOUD_TIERS)
+    standard, premium, memory = (TIERS[tier] for tier in CLOUD_TIERS if TIERS[tier].has_gpu)
     assert premium.flops_per_second.value > standard.flops_per_second.value
     assert memory.host_memory_bytes > standard.host_memory_bytes
-    for machine in (standard, premium, memory):
+    for machine in (TIERS[tier] for tier in CLOUD_TIERS):
         assert 0 < machine.spot_usd_per_hour < machine.on_demand_usd_per_hour

@@ -14,6 +14,8 @@ from sr_core.aws.failures import aws_errors, error_code
 from sr_core.aws.session import configured, new_session
 from sr_core.contract import PIPELINE_STACK, STORAGE_STACK, StackOutput
 from sr_core.errors import InputError
+from sr_core.tiers import CLOUD_TIERS, tiers_of
+from sr_core.types import CloudTier
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -40,6 +42,8 @@ class Deployment:
     """Those that it writes; the first is its own."""
     models: str
     """Address of its model store."""
+    tiers: tuple[CloudTier, ...] = CLOUD_TIERS
+    """Those that its plans choose among."""
 
 
 def find_deployment(
@@ -138,6 +142,7 @@ def _deployment(name: str, region: str, outputs: Mapping[str, str]) -> Deploymen
         input_buckets=_buckets(outputs[StackOutput.INPUTS]),
         output_buckets=_buckets(outputs[StackOutput.OUTPUTS]),
         models=outputs[StackOutput.MODELS],
+        tiers=tiers_of(outputs[StackOutput.TIERS]),
     )
 
 

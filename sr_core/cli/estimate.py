@@ -12,7 +12,7 @@ from sr_core.estimate import NOT_COUNTED, Estimate, estimates
 from sr_core.model_files import find
 from sr_core.models.catalogue import describe_shipped, published, recommended, shipped
 from sr_core.storage import fetch_source
-from sr_core.throughput import PRICES
+from sr_core.tiers import PRICES
 from sr_core.types import ModelSpec, Settings, VideoInfo
 from sr_core.video.source import probe_source
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sr_core import __version__
 from sr_core.cli.arguments import Parser, count, dollars, moment, port
-from sr_core.cli.settings import add_network, add_settings
+from sr_core.cli.settings import add_network, add_settings, add_tier
 from sr_core.contract import (
     ENV_SERVE,
     FLAG_CHUNK,
@@ -167,6 +167,7 @@ def _add_submit(commands: "argparse._SubParsersAction[Parser]") -> None:
         "--wait", action="store_true", help="watch until all have ended; Ctrl-C stops no more than that"
     )
     add_settings(submit)
+    add_tier(submit)
     _add_json(submit)
 
 
@@ -176,6 +177,8 @@ def _add_outlook(commands: "argparse._SubParsersAction[Parser]", name: str, text
     parser.set_defaults(reads_media=True)
     parser.add_argument("input", metavar="INPUT", help="a video file, or s3://bucket/key, which is downloaded whole")
     add_settings(parser)
+    if name == "estimate":
+        add_tier(parser)
     _add_json(parser)
 
 

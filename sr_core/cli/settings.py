@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from sr_core.contract import FLAG_MODEL
 from sr_core.errors import InputError
 from sr_core.manifest import first_problem
-from sr_core.types import Codec, Kernels, ProresProfile, Settings
+from sr_core.types import CloudTier, Codec, Kernels, ProresProfile, Settings
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +45,17 @@ def add_network(parser: argparse.ArgumentParser) -> None:
         "not run on any yet; auto: winograd where nothing is faster (measured), else torch",
     )
     network.add_argument("--tile", type=int, metavar="PX", help="side of a tile in input pixels; whole frames if small")
+
+
+def add_tier(parser: argparse.ArgumentParser) -> None:
+    """The option for the kind of machine in the cloud."""
+    parser.add_argument(
+        "--tier",
+        choices=("auto", *get_args(CloudTier)),
+        default=Settings().tier,
+        help="kind of machine that upscales: cpu (c5), standard (T4), premium (A10G, L4), memory (T4 and more host "
+        "memory); auto: what the work is cheapest on, see `sr estimate`",
+    )
 
 
 def _add_encoding(parser: argparse.ArgumentParser) -> None:

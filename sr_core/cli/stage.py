@@ -13,12 +13,13 @@ from sr_core.cli.cost import cost_line
 from sr_core.cli.imports import import_uncollected
 from sr_core.cli.output import note, progress_display, show, show_json
 from sr_core.cli.scratch import scratch_folder
-from sr_core.contract import ENV_BATCH_JOB_ID, Stage
+from sr_core.contract import ENV_BATCH_JOB_ID, ENV_TIERS, Stage
 from sr_core.errors import InputError
 from sr_core.interruption import Interruption
 from sr_core.manifest import Manifest
 from sr_core.progress import Progress
 from sr_core.storage import open_store
+from sr_core.tiers import tiers_of
 from sr_core.told import LONGEST_MESSAGE, StageError, ToldError
 from sr_core.types import Receipt
 
@@ -59,6 +60,7 @@ def _run_stage(
             plan = extract(
                 manifest,
                 scratch=scratch,
+                among=tiers_of(os.environ.get(ENV_TIERS, "")),
                 chunk_segments=options.chunk_segments,
                 progress=progress,
                 interruption=interruption,

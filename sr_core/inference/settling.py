@@ -1,16 +1,11 @@
 """What a job leaves open, settled on the machine that will run it: device, precision, and what computes."""
 
-from math import sqrt
-
 from sr_core.inference.device import choose_device
 from sr_core.inference.gains import WORTHWHILE_GAIN, bf16_gain, winograd_gain
 from sr_core.inference.precision import choose_precision, computes_bf16
 from sr_core.inference.winograd import check_there_are_kernels
-from sr_core.types import COMPACT, Device, Kernels, ModelSpec, Settings
-
-NARROWEST = 23.5
-"""Features from which Winograd's kernels are worth while: with 20 a network gains 1.1, with 24 1.7 (decision 0720). A
-rule, because the gain of so short a layer, measured, is one thing now and another then."""
+from sr_core.throughput import suits_winograd
+from sr_core.types import Device, Kernels, ModelSpec, Settings
 
 
 def settle(settings: Settings, model: ModelSpec) -> Settings:
@@ -37,17 +32,9 @@ def choose_kernels(settings: Settings, device: Device, model: ModelSpec) -> Kern
         return settings.kernels
     if device == "cuda" or settings.precision not in ("auto", "fp32"):
         return "torch"
-    if model.architecture != COMPACT or _features(model) < NARROWEST:
+    if not suits_winograd(model):
         return "torch"
     gain = winograd_gain()
     may_be_bf16 = settings.precision == "auto" and "bf16" in model.precisions and computes_bf16(device)
     is_bf16_faster = may_be_bf16 and bf16_gain() >= WORTHWHILE_GAIN * gain
     return "winograd" if gain >= WORTHWHILE_GAIN and not is_bf16_faster else "torch"
-
-
-def _features(model: ModelSpec) -> float:
-    """Channels of a compact network's inner layers, from the multiplications of all: (inner·c + 3 + 3·scale²)·c·9."""
-    inner, outer = model.radius_px - 2, 3 + 3 * model.scale**2
-    if inner < 1:
-        return 0.0
-    return (sqrt(outer**2 + 4 * inner * model.macs_per_pixel / 9) - outer) / (2 * inner)

@@ -1,7 +1,7 @@
 """Extract: look at the source once, decide everything, and cut it into chunks that decode to the promised frames."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from sr_core.planning import is_deinterlaced, make_plan
 from sr_core.progress import Progress, silent
 from sr_core.stages.commit import commit
 from sr_core.storage import check_publishable, fetch_source
-from sr_core.types import ModelSpec, Plan, Request, Tier, Timing, VideoInfo
+from sr_core.tiers import CLOUD_TIERS
+from sr_core.types import CloudTier, ModelSpec, Plan, Request, Tier, Timing, VideoInfo
 from sr_core.video.formats import target_of
 from sr_core.video.scan import Scan
 from sr_core.video.source import cut_source, probe_source, scan_source
@@ -28,6 +29,7 @@ def extract(
     *,
     scratch: Path,
     tier: Tier | None = None,
+    among: Sequence[CloudTier] = CLOUD_TIERS,
     chunk_segments: int | None = None,
     progress: Progress = silent,
     interruption: Interruption | None = None,
@@ -38,7 +40,7 @@ def extract(
 
     Args:
         scratch: a folder for temporary files.
-        tier, chunk_segments: see `make_plan`; without effect when there is a plan.
+        tier, among, chunk_segments: see `make_plan`; without effect when there is a plan.
 
     Raises OutputExists, InputError when the source cannot be upscaled or the output cannot be written, and whatever a
     store raises.
@@ -66,7 +68,7 @@ def extract(
             info = info.model_copy(update={"field_order": "unknown"})  # it began with progressive frames
             if is_deinterlaced(request.settings, info):
                 found = scan_source(source, info, deinterlace=True, on_frame=on_frame, while_waiting=interruption.check)
-        plan = _decide(manifest, request, info, found, scratch, tier=tier, chunk_segments=chunk_segments)
+        plan = _decide(manifest, request, info, found, scratch, tier, among, chunk_segments)
     else:
         manifest.restore_frames(found.frames)
     _cut_missing(manifest, plan, found, source, scratch, interruption, started=started)
@@ -94,8 +96,8 @@ def _decide(
     info: VideoInfo,
     found: Scan,
     scratch: Path,
-    *,
     tier: Tier | None,
+    among: Sequence[CloudTier],
     chunk_segments: int | None,
 ) -> Plan:
     if request.settings.strict and found.damage:
@@ -109,7 +111,8 @@ def _decide(
         }
     )
     model = request.model or _find_model(manifest, request, scratch)
-    return manifest.write_plan(make_plan(request, model, exact, tier=tier, chunk_segments=chunk_segments), found.frames)
+    plan = make_plan(request, model, exact, tier=tier, among=among, chunk_segments=chunk_segments)
+    return manifest.write_plan(plan, found.frames)
 
 
 def _find_model(manifest: Manifest, request: Request, scratch: Path) -> ModelSpec:

@@ -27,6 +27,8 @@ class Account:
 
     name: str = "sr-test"
     other_inputs: tuple[str, ...] = ("archive",)
+    tiers: str = "cpu standard premium memory"
+    """Those that its plans choose among."""
     s3: Any = field(init=False)
     workflow: str = field(init=False)
     """ARN of its `UpscaleVideo`."""
@@ -54,7 +56,7 @@ class Account:
             "ModelsAddress": f"s3://{self.bucket('models')}",
         }
         self._stack(f"{name}-storage", addresses if is_of_today else {"InputBucketName": "any"})
-        self._stack(f"{name}-pipeline", {"UpscaleVideoArn": arn})
+        self._stack(f"{name}-pipeline", {"UpscaleVideoArn": arn, "Tiers": self.tiers})
         return arn
 
     def _stack(self, name: str, outputs: dict[str, str]) -> None:
@@ -103,3 +105,12 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     told = capsys.readouterr()
     assert (told.out, told.err.count("\n")) == ("", 1)
     return told.err
+
+
+def submitted(
+    capsys: pytest.CaptureFixture[str], *arguments: str, code: ExitCode = ExitCode.OK
+) -> list[dict[str, Any]]:
+    """What became of each INPUT."""
+    assert main(["submit", *arguments, "--json"]) == code
+    found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["submissions"]
+    return found

@@ -108,14 +108,15 @@ def test_a_job_in_the_cloud_tells_machine_time_and_dollars(
         ("upscale", "g4dn.xlarge", "spot", seconds[1]),
         ("assemble", "c5.4xlarge", "spot", report["assemble_seconds"]),
     ]
-    assert cost["usd"] == pytest.approx((seconds[0] * 0.526 + seconds[1] * 0.208) / 3600)
+    assert cost["usd"] == pytest.approx((cutting * 0.142 / 2 + seconds[0] * 0.526 + seconds[1] * 0.208) / 3600)
     assert "not the bill" in cost["prices"]
-    assert any("c5.2xlarge" in each for each in cost["not_counted"])
+    assert any("c5.4xlarge" in each for each in cost["not_counted"])
 
     # and says so in a line, then and later
     line = (
-        f"{amount(cost['usd'])} $ by listed prices: upscale, {seconds[0]:.0f} s on g4dn.xlarge (on-demand), "
-        f"upscale, {seconds[1]:.0f} s on g4dn.xlarge (spot); not the bill, report.json says what it leaves out\n"
+        f"{amount(cost['usd'])} $ by listed prices: extract, {cutting:.0f} s on c5.2xlarge (spot), "
+        f"upscale, {seconds[0]:.0f} s on g4dn.xlarge (on-demand), upscale, {seconds[1]:.0f} s on g4dn.xlarge (spot); "
+        "not the bill, report.json says what it leaves out\n"
     )
     assert capsys.readouterr().out.endswith(f"\n{line}")
     run("status", str(job))

@@ -8,7 +8,7 @@ import pytest
 from sr_core.cli.main import main
 from sr_core.contract import ExitCode
 from sr_core.models.catalogue import published, shipped
-from sr_core.throughput import TIERS
+from sr_core.tiers import TIERS
 from tests.clips import make_clip
 
 
@@ -40,6 +40,17 @@ def test_with_a_network_every_tier_is_told(clip: str, capsys: pytest.CaptureFixt
     found = rows(capsys.readouterr().out)
     assert {row[0] for row in found} == {"realesrgan-x4plus"}
     assert sorted(row[2] for row in found) == sorted(TIERS)
+
+
+def test_a_tier_can_be_asked_for_and_what_no_tier_has_is_not_told(
+    clip: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["estimate", clip, "--model", "compact-x2", "--tier", "memory"]) == ExitCode.OK
+    assert [row[2] for row in rows(capsys.readouterr().out) if row[3] == "*"] == ["memory"]
+
+    # and of what is asked for on a CPU, nothing is told of GPUs
+    assert main(["estimate", clip, "--model", "compact-x2", "--device", "cpu"]) == ExitCode.OK
+    assert [row[2] for row in rows(capsys.readouterr().out)] == ["cpu", "local"]
 
 
 def test_a_machine_reads_the_same_in_json(clip: str, capsys: pytest.CaptureFixture[str]) -> None:

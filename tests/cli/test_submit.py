@@ -15,16 +15,9 @@ from sr_core.storage import source_version
 from sr_core.types import Request, Settings
 from tests.clips import make_clip
 
-from .account import Account, refused
+from .account import Account, refused, submitted
 
 Capture = pytest.CaptureFixture[str]
-
-
-def submitted(capsys: Capture, *arguments: str, code: ExitCode = ExitCode.OK) -> list[dict[str, Any]]:
-    """What became of each INPUT."""
-    assert main(["submit", *arguments, "--json"]) == code
-    found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["submissions"]
-    return found
 
 
 def digest(entry: dict[str, Any], **settings: Any) -> str:

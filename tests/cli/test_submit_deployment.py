@@ -5,7 +5,7 @@ import pytest
 from sr_core.cli.main import main
 from sr_core.contract import ExitCode
 
-from .account import Account, refused
+from .account import Account, refused, submitted
 
 Capture = pytest.CaptureFixture[str]
 
@@ -35,3 +35,22 @@ def test_a_deployment_of_an_earlier_version_is_told(account: Account, clip: str,
     told = refused(capsys, clip, "--stack", "sr-old")
     assert "the stacks of sr-old have no output InputAddresses" in told
     assert "deploy it again" in told
+
+
+def test_what_a_deployment_chooses_among_decides_what_is_estimated_and_refused(
+    account: Account, clip: str, capsys: Capture
+) -> None:
+    # Given a deployment for an account that has no GPUs
+    account.tiers = "cpu"
+    cpus = account.deploy("sr-cpus")
+
+    (entry,) = submitted(capsys, clip, "--state-machine", cpus, "--budget", "5")
+    assert (entry["estimate"]["tier"], entry["estimate"]["instance_type"]) == ("cpu", "c5.2xlarge")
+
+    # Then what needs a GPU is refused before anything is brought, unless a tier is named
+    told = refused(capsys, clip, "--state-machine", cpus, "--precision", "fp16")
+    assert "chosen for a GPU, and plans here choose among cpu; leave those settings out, or name a tier" in told
+    (entry,) = submitted(
+        capsys, clip, "--state-machine", cpus, "--precision", "fp16", "--tier", "premium", "--budget", "5"
+    )
+    assert entry["estimate"]["tier"] == "premium"

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from sr_core.throughput import TIERS
+from sr_core.tiers import TIERS
 from stacks.config import load_config
 from stacks.constructs.announcements import EVENT_BATCH_DONE, EVENT_BATCH_FAILED, EVENT_DONE, EVENT_FAILED
 from stacks.constructs.stop_workflow import EVENT_NOT_STOPPED, EVENT_STOPPED

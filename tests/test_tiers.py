@@ -1,0 +1,149 @@
+"""Which kind of machine upscales: what is said of it by the workload, by a request, and by a deployment."""
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from sr_core.errors import InputError
+from sr_core.planning import execution, make_plan, tier_for
+from sr_core.throughput import choose_tier, frame_cost, suits_winograd
+from sr_core.tiers import CLOUD_TIERS, TIERS, tiers_of
+from sr_core.types import CloudTier, ModelSpec, Settings, VideoInfo
+
+from . import builders
+
+LIGHT = builders.model(name="light", scale=2, radius_px=8, macs_per_pixel=59_616)
+"""The network that ships for twice the size: six layers of 32 features between two others."""
+HEAVY = builders.model(name="heavy", architecture="ESRGAN", scale=4, radius_px=18, macs_per_pixel=17_927_000)
+
+
+def clip(width_px: int = 640, height_px: int = 360) -> VideoInfo:
+    return builders.video(width_px=width_px, height_px=height_px, rate=Fraction(25))
+
+
+def test_a_cpu_both_computes_and_encodes_so_that_its_times_add_up() -> None:
+    cost = frame_cost(LIGHT, clip(), "cpu")
+
+    assert cost.seconds == pytest.approx(cost.model_seconds + cost.codec_seconds)
+    # and a job pays for the half of a machine that it asks for
+    hourly = cost.spot_usd * 3600 / cost.seconds
+    assert hourly == pytest.approx(TIERS["cpu"].spot_usd_per_hour / 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "share"),
+    [
+        ({"macs_per_pixel": 59_616}, 0.65),
+        ({"macs_per_pixel": 214_272, "radius_px": 12}, 1.0),
+        ({"macs_per_pixel": 10_000}, 0.4),
+        ({"architecture": "ESRGAN"}, 0.4),
+    ],
+    ids=["32 features", "48 features", "too narrow for Winograd's kernels", "another architecture"],
+)
+def test_how_much_of_a_cpus_rate_a_network_reaches_is_told_by_its_layers(changes: dict[str, Any], share: float) -> None:
+    model = LIGHT.model_copy(update=changes)
+
+    flops = 2 * model.macs_per_pixel * 640 * 360
+
+    assert flops / frame_cost(model, clip(), "cpu").model_seconds == pytest.approx(
+        share * TIERS["cpu"].flops_per_second.value
+    )
+    assert suits_winograd(model) == (share > 0.4)
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "tier"),
+    [
+        (LIGHT, Settings(preset="veryfast"), "standard"),
+        (LIGHT, Settings(preset="slower"), "cpu"),
+        (LIGHT, Settings(codec="hevc"), "cpu"),
+        (HEAVY, Settings(preset="veryfast"), "standard"),
+        (HEAVY, Settings(codec="hevc", preset="slow"), "standard"),
+    ],
+    ids=["a fast encoder", "a slow encoder", "a slow codec", "a heavy network", "both heavy"],
+)
+def test_where_the_encoder_keeps_a_gpu_waiting_the_work_goes_to_cpus(
+    model: ModelSpec, settings: Settings, tier: CloudTier
+) -> None:
+    assert choose_tier(model, clip(), settings) == tier
+    # that is where it costs less, by more than the figures may be wrong
+    ratio = (
+        frame_cost(model, clip(), "cpu", settings).spot_usd / frame_cost(model, clip(), "standard", settings).spot_usd
+    )
+    assert (ratio < 0.75) == (tier == "cpu")
+
+
+def test_a_deployment_says_among_which_a_plan_may_choose() -> None:
+    # Given a network that is far cheaper on a GPU, and an account that has none
+    assert tier_for(Settings(), HEAVY, clip()) == "standard"
+    assert tier_for(Settings(), HEAVY, clip(), among=("cpu",)) == "cpu"
+
+    # and pictures for which no machine there has the memory
+    huge = builders.video(width_px=3840, height_px=2160)
+    assert not frame_cost(HEAVY, huge, "cpu").fits
+    assert tier_for(Settings(), HEAVY, huge, among=("cpu",)) == "cpu"
+
+
+def test_a_request_may_name_any_tier() -> None:
+    for tier in CLOUD_TIERS:
+        settings = Settings(tier=tier)
+        assert tier_for(settings, LIGHT, clip(), among=("cpu",)) == tier
+        assert make_plan(builders.request(settings), LIGHT, clip()).tier == tier
+
+
+@pytest.mark.parametrize(
+    ("settings", "tier"),
+    [
+        (Settings(device="cpu"), "cpu"),
+        (Settings(kernels="winograd"), "cpu"),
+        (Settings(device="cuda", codec="hevc"), "standard"),
+        (Settings(kernels="fused", codec="hevc"), "standard"),
+        (Settings(precision="fp16", codec="hevc"), "standard"),
+        (Settings(precision="fp32", codec="hevc"), "cpu"),
+    ],
+)
+def test_what_is_asked_for_of_a_machine_decides_which_it_can_be(settings: Settings, tier: CloudTier) -> None:
+    assert tier_for(settings, LIGHT, clip()) == tier
+
+
+def test_what_no_tier_of_a_deployment_can_do_is_refused() -> None:
+    with pytest.raises(InputError, match="were chosen for a GPU, and plans here choose among cpu; leave those"):
+        tier_for(Settings(precision="fp16"), LIGHT, clip(), among=("cpu",))
+    with pytest.raises(InputError, match="were chosen for a CPU, and plans here choose among standard, premium; leave"):
+        tier_for(Settings(device="cpu"), LIGHT, clip(), among=("standard", "premium"))
+
+
+def test_on_cpus_the_images_kernels_are_planned_for_the_networks_that_they_are_for() -> None:
+    run = execution(Settings(), LIGHT, "cpu", picture_px=640 * 360)
+    assert (run.device, run.precision, run.kernels, run.multiple_px) == ("cpu", "fp32", "winograd", 4)
+
+    narrow = LIGHT.model_copy(update={"macs_per_pixel": 10_000})
+    for model, settings in ((narrow, Settings()), (HEAVY, Settings()), (LIGHT, Settings(kernels="torch"))):
+        run = execution(settings, model, "cpu", picture_px=640 * 360)
+        assert (run.device, run.precision, run.kernels) == ("cpu", "fp32", "torch")
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        (Settings(tier="cpu", device="cuda"), "tier cpu has no GPU; leave out --device"),
+        (Settings(tier="cpu", precision="fp16"), "machines of tier cpu compute in fp32, not in fp16"),
+        (Settings(tier="cpu", kernels="fused"), "fused layers need a GPU"),
+    ],
+)
+def test_what_a_cpu_has_not_is_refused_by_name(settings: Settings, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        make_plan(builders.request(settings), LIGHT, clip())
+
+
+def test_tiers_are_told_as_words_the_usual_one_first() -> None:
+    assert tiers_of("") == CLOUD_TIERS
+    assert tiers_of("cpu standard") == ("standard", "cpu")
+    with pytest.raises(InputError, match="there is no tier gpu; there are standard, premium, memory, cpu"):
+        tiers_of("cpu gpu")
+
+
+def test_a_request_that_names_no_tier_is_the_job_that_it_was() -> None:
+    assert builders.request(Settings()).digest() == builders.request(Settings(tier="auto")).digest()
+    assert builders.request(Settings()).digest() != builders.request(Settings(tier="cpu")).digest()
