@@ -1,7 +1,7 @@
 """ComputeStack: the network and every kind of machine, none of which runs unless a job waits.
 
 pool         machines                                jobs
-cpu          c5, c6 and kin, or Graviton             extract, encode, assemble
+cpu          c5, c6 and kin, or Graviton             extract, encode, assemble; upscale by plan
 cpu_memory   r5 and kin, or Graviton; more disk      the same when host memory or disk ran out
 standard     g4dn (T4)                               upscale
 premium      g5, g6 (A10G, L4: 24 GiB)               upscale when GPU memory ran out, or by plan
@@ -13,6 +13,7 @@ from typing import Any, get_args
 from aws_cdk import ArnFormat, CfnOutput, Duration, Stack
 from constructs import Construct
 
+from sr_core.contract import CloudTier
 from stacks.config import JOB_MEMORY_MIB, JOB_VCPUS, DeployConfig, PoolName
 from stacks.config_parts import Pool
 from stacks.constructs.machine_template import MachineTemplate
@@ -21,7 +22,12 @@ from stacks.constructs.spot_on_demand_queues import Caps, SpotOnDemandQueues
 from stacks.constructs.spot_then_on_demand import Machine
 from stacks.storage import StorageStack
 
-GPU_POOLS: tuple[PoolName, ...] = ("standard", "premium", "memory")
+GPU_POOL_OF: dict[CloudTier, PoolName] = {
+    CloudTier.STANDARD: "standard",
+    CloudTier.PREMIUM: "premium",
+    CloudTier.MEMORY: "memory",
+}
+"""Of each tier that has a GPU."""
 
 
 class ComputeStack(Stack):
@@ -51,7 +57,7 @@ class ComputeStack(Stack):
         )
         machine = MachineTemplate(self, "Machine", scratch_gib=config.scratch_gib, job_log_group_arn=log_group_arn)
         # Who ran out of disk goes where there is more of it, as who ran out of memory does.
-        templates = dict.fromkeys(GPU_POOLS, machine.gpu_template) | {"cpu_memory": machine.roomy_template}
+        templates = dict.fromkeys(GPU_POOL_OF.values(), machine.gpu_template) | {"cpu_memory": machine.roomy_template}
         self.pools: dict[PoolName, SpotOnDemandQueues] = {}
         for pool in get_args(PoolName):
             chosen: Pool = getattr(config.pools, pool)
@@ -64,7 +70,7 @@ class ComputeStack(Stack):
                 template=templates.get(pool, machine.template),
                 role=machine.role,
                 instance_types=config.instance_types(pool),
-                gpu=pool in GPU_POOLS,
+                gpu=pool in GPU_POOL_OF.values(),
                 caps=Caps(spot_vcpus=chosen.max_vcpus, on_demand_vcpus=chosen.on_demand_max_vcpus),
                 capacity_wait=Duration.seconds(config.capacity_wait_seconds),
             )
@@ -78,7 +84,7 @@ class ComputeStack(Stack):
             on_demand_queue=queues.on_demand_queue.job_queue_arn,
             vcpus=JOB_VCPUS[pool],
             memory_mib=JOB_MEMORY_MIB[pool],
-            gpus=1 if pool in GPU_POOLS else 0,
+            gpus=1 if pool in GPU_POOL_OF.values() else 0,
         )
 
     def queue_arns(self) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from sr_core.contract import CloudTier
 from sr_core.media_limits import Limits
 from stacks import instances
 from stacks.config_parts import Budget, Network, Part, Pool, Pools, Realtime, Retention, Weights
@@ -41,6 +42,9 @@ class DeployConfig(Part):
     """Of the machines and images for extract, encode and assemble."""
     network: Network = Network()
     pools: Pools = Pools()
+    tiers: Annotated[tuple[CloudTier, ...], Field(min_length=1)] = tuple(CloudTier)
+    """Kinds of machine that plans choose among for upscale. ``[cpu]`` where the account has no quota for GPUs yet; a
+    request may ask for any other all the same."""
     scratch_gib: int = Field(default=100, ge=50, le=16_384)
     """gp3 volume of a CPU machine, and four times that where jobs go that ran out of disk. Where the type has at
     least that much NVMe, as all GPU types have, that holds the scratch files."""

@@ -68,7 +68,7 @@ class Pools(Part):
     """The pools, by what they are for."""
 
     cpu: Pool = Pool()
-    """extract, encode and assemble."""
+    """extract, encode and assemble, and upscale where the plan says so."""
     cpu_memory: Pool = Pool(max_vcpus=64)
     """The same stages when they ran out of host memory or disk."""
     standard: Pool = Pool()

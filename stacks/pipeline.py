@@ -15,30 +15,21 @@ import aws_cdk.aws_sns_subscriptions as subscriptions
 from aws_cdk import Aws, CfnOutput, Duration, RemovalPolicy, Stack
 from constructs import Construct
 
-from sr_core.contract import CloudTier, StackOutput, Stage
-from stacks.compute import ComputeStack
-from stacks.config import DeployConfig, PoolName
+from sr_core.contract import StackOutput
+from stacks.compute import GPU_POOL_OF, ComputeStack
+from stacks.config import DeployConfig
 from stacks.constructs.accept_states import Limits, Places
 from stacks.constructs.access import OBJECTS, READ, WORKFLOW_ACCESS, WRITE, BucketArns, rights
-from stacks.constructs.batch_job import BatchJob
 from stacks.constructs.batch_workflow import RESULTS_PREFIX, batch_workflow
 from stacks.constructs.chunk_workflow import Jobs, Machines
 from stacks.constructs.findings import Right
-from stacks.constructs.images import Images
 from stacks.constructs.log_retention import RETENTION
 from stacks.constructs.silent_trouble import SilentTrouble
 from stacks.constructs.upload_workflow import SIDECAR_SUFFIX, upload_workflow
 from stacks.constructs.video_workflow import video_workflow
 from stacks.constructs.workflow import Workflow
+from stacks.jobs import StageJobs, stage_jobs
 from stacks.storage import StorageStack
-
-POOLS: dict[Stage, PoolName] = {
-    Stage.EXTRACT: "cpu",
-    Stage.UPSCALE: "standard",
-    Stage.ENCODE: "cpu",
-    Stage.ASSEMBLE: "cpu",
-}
-"""Where a stage usually runs: what its job definition asks for."""
 
 
 class PipelineStack(Stack):
@@ -90,7 +81,7 @@ class PipelineStack(Stack):
         actions = ["kms:Decrypt", "kms:GenerateDataKey"]
         return [Right(sid="UseKey", actions=actions, resources=[self._storage.key.key_arn])]
 
-    def _make_jobs(self) -> dict[Stage, BatchJob]:
+    def _make_jobs(self) -> StageJobs:
         log_group = logs.LogGroup(
             self,
             "JobLogs",
@@ -98,27 +89,16 @@ class PipelineStack(Stack):
             retention=self._retention,
             removal_policy=RemovalPolicy.DESTROY,
         )
-        images = Images(self, "Images", root=self._root, cpu_architecture=self._config.cpu_architecture)
-        jobs = {}
-        for stage in Stage:
-            machine = self._compute.machine(POOLS[stage])
-            jobs[stage] = BatchJob(
-                self,
-                stage.capitalize(),
-                stage=stage,
-                image=images.of(stage),
-                vcpus=machine.vcpus,
-                memory_mib=machine.memory_mib,
-                gpus=machine.gpus,
-                attempts=self._config.spot_attempts,
-                timeout=Duration.minutes(self._config.job_timeout_minutes),
-                buckets=self.buckets,
-                key_rights=self.key_rights(),
-                models_uri=f"s3://{self._storage.models.bucket_name}",
-                media_limits=self._config.media_limits.to_text(),
-                log_group=log_group,
-            )
-        return jobs
+        return stage_jobs(
+            self,
+            config=self._config,
+            compute=self._compute,
+            buckets=self.buckets,
+            key_rights=self.key_rights(),
+            models_uri=f"s3://{self._storage.models.bucket_name}",
+            log_group=log_group,
+            root=self._root,
+        )
 
     def _make_topic(self) -> sns.Topic:
         topic = sns.Topic(
@@ -136,10 +116,11 @@ class PipelineStack(Stack):
 
     def _make_video_workflow(self) -> Workflow:
         name = f"{self._config.name}-UpscaleVideo"
-        gpu = {tier: self._compute.machine(_pool_of(tier)) for tier in CloudTier}
+        gpu = {tier: self._compute.machine(pool) for tier, pool in GPU_POOL_OF.items()}
         jobs = Jobs(
             prefix=self._config.name,
-            definitions={stage: job.definition.job_definition_arn for stage, job in self.jobs.items()},
+            definitions={stage: job.definition.job_definition_arn for stage, job in self.jobs.by_stage.items()},
+            upscale_on_cpu=self.jobs.upscale_on_cpu.definition.job_definition_arn,
             machines=Machines(
                 cpu=self._compute.machine("cpu"), cpu_memory=self._compute.machine("cpu_memory"), gpu=gpu
             ),
@@ -168,6 +149,7 @@ class PipelineStack(Stack):
         # The Distributed Map starts its children as executions of the very same state machine.
         workflow.allow_running(name, sid="Chunks")
         CfnOutput(self, StackOutput.VIDEO_WORKFLOW, value=workflow.machine.state_machine_arn)
+        CfnOutput(self, StackOutput.TIERS, value=" ".join(self._config.tiers))
         return workflow
 
     def announcing(self) -> list[Right]:
@@ -181,7 +163,7 @@ class PipelineStack(Stack):
     def _allow_jobs(self, workflow: Workflow) -> None:
         """Submitting, and ending what was submitted: else an aborted execution leaves jobs that go on costing money."""
         queues = self._compute.queue_arns()
-        definitions = [job.definition.job_definition_arn for job in self.jobs.values()]
+        definitions = [job.definition.job_definition_arn for job in self.jobs]
         running = self._arn("batch", "job/*")
         ids = "Batch gives a job its id when it is submitted"
         workflow.allow(
@@ -288,12 +270,3 @@ class PipelineStack(Stack):
 
 def _bucket_arn(name: str) -> str:
     return f"arn:{Aws.PARTITION}:s3:::{name}"
-
-
-def _pool_of(tier: CloudTier) -> PoolName:
-    pools: dict[CloudTier, PoolName] = {
-        CloudTier.STANDARD: "standard",
-        CloudTier.PREMIUM: "premium",
-        CloudTier.MEMORY: "memory",
-    }
-    return pools[tier]

@@ -4,7 +4,7 @@ Owns what is the same for every stage: the user, the read-only root, the one wri
 command is not here; who submits the job gives it, the very one that a person would type.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import aws_cdk.aws_batch as batch
 import aws_cdk.aws_ecs as ecs
@@ -38,8 +38,7 @@ class BatchJob(Construct):
         timeout: Duration,
         buckets: BucketArns,
         key_rights: Sequence[Right],
-        models_uri: str,
-        media_limits: str,
+        environment: Mapping[str, str],
         log_group: logs.ILogGroup,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -71,9 +70,7 @@ class BatchJob(Construct):
             environment={
                 contract.ENV_SCRATCH: SCRATCH_PATH,
                 contract.ENV_CACHE: CACHE_PATH,
-                contract.ENV_MODELS: models_uri,
-                # Every stage reads media: the source, or what was cut from it.
-                **({contract.ENV_LIMITS: media_limits} if media_limits else {}),
+                **environment,
                 # Without it the SDK asks S3's endpoint in us-east-1 first, which an isolated network cannot reach.
                 "AWS_DEFAULT_REGION": Stack.of(self).region,
                 "AWS_REGION": Stack.of(self).region,

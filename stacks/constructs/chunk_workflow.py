@@ -27,6 +27,7 @@ class Machines:
     cpu: Machine
     cpu_memory: Machine
     gpu: Mapping[CloudTier, Machine]
+    """By tier, those that have one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,32 +37,48 @@ class Jobs:
     prefix: str
     """Start of every job's name."""
     definitions: Mapping[Stage, str]
-    """ARN of each stage's job definition, with its revision."""
+    """ARN of each stage's job definition, with its revision; upscale's is the one that asks for a GPU."""
+    upscale_on_cpu: str
+    """ARN of the other."""
     machines: Machines
     queue_seconds: int
 
     def on_cpu(self, stage: Stage, *, on_success: str, on_failure: str) -> tuple[str, States]:
-        """Entry and states of a CPU stage: the usual machines, then those with more memory."""
-        name = stage.capitalize()
+        """Entry and states of a stage on machines without a GPU: the usual ones, then those with more memory."""
+        is_upscale = stage == Stage.UPSCALE
+        definition = self.upscale_on_cpu if is_upscale else self.definitions[stage]
+        name = f"{stage.capitalize()}{CloudTier.CPU.capitalize() if is_upscale else ''}"
         roomy = self._fragment(
-            f"{name}Memory", stage, self.machines.cpu_memory, on_success=on_success, on_failure=on_failure
+            f"{name}Memory",
+            stage,
+            definition,
+            self.machines.cpu_memory,
+            on_success=on_success,
+            on_failure=on_failure,
         )
         usual = self._fragment(
-            name, stage, self.machines.cpu, on_success=on_success, on_failure=on_failure, host_capacity=roomy.entry
+            name,
+            stage,
+            definition,
+            self.machines.cpu,
+            on_success=on_success,
+            on_failure=on_failure,
+            host_capacity=roomy.entry,
         )
         return usual.entry, usual.states() | roomy.states()
 
-    def on_gpu(self, *, on_success: str, on_failure: str) -> tuple[dict[CloudTier, str], States]:
+    def upscale(self, *, on_success: str, on_failure: str) -> tuple[dict[CloudTier, str], States]:
         """Entry of each tier, and the states of all.
 
         standard helps itself with premium (GPU memory) or memory (host); memory goes on to premium; premium to
-        nobody, so that there is no way round in a circle.
+        nobody, so that there is no way round in a circle. cpu stays without a GPU, for which its jobs are not planned.
         """
 
         def tier(which: CloudTier, *, gpu_memory: str | None, host_capacity: str | None) -> SpotThenOnDemand:
             return self._fragment(
                 f"Upscale{which.capitalize()}",
                 Stage.UPSCALE,
+                self.definitions[Stage.UPSCALE],
                 self.machines.gpu[which],
                 on_success=on_success,
                 on_failure=on_failure,
@@ -72,17 +89,20 @@ class Jobs:
         premium = tier(CloudTier.PREMIUM, gpu_memory=None, host_capacity=None)
         memory = tier(CloudTier.MEMORY, gpu_memory=premium.entry, host_capacity=None)
         standard = tier(CloudTier.STANDARD, gpu_memory=premium.entry, host_capacity=memory.entry)
+        cpu_entry, cpu = self.on_cpu(Stage.UPSCALE, on_success=on_success, on_failure=on_failure)
         entries = {
+            CloudTier.CPU: cpu_entry,
             CloudTier.STANDARD: standard.entry,
             CloudTier.PREMIUM: premium.entry,
             CloudTier.MEMORY: memory.entry,
         }
-        return entries, standard.states() | premium.states() | memory.states()
+        return entries, cpu | standard.states() | premium.states() | memory.states()
 
     def _fragment(
         self,
         name: str,
         stage: Stage,
+        job_definition: str,
         machine: Machine,
         *,
         on_success: str,
@@ -98,7 +118,7 @@ class Jobs:
             job_name = f"States.Format('{label}-{{}}', $.job.id, $.chunk)"
         return SpotThenOnDemand(
             name=name,
-            job_definition=self.definitions[stage],
+            job_definition=job_definition,
             job_name=job_name,
             command=command,
             machine=machine,
@@ -112,7 +132,7 @@ class Jobs:
 
 def chunk_workflow(jobs: Jobs, *, work_bucket: str) -> State:
     """StartAt and States of the workflow of one chunk."""
-    tiers, upscale = jobs.on_gpu(on_success="NeedsEncode", on_failure=asked(Stage.UPSCALE))
+    tiers, upscale = jobs.upscale(on_success="NeedsEncode", on_failure=asked(Stage.UPSCALE))
     encode_entry, encode = jobs.on_cpu(Stage.ENCODE, on_success="ChunkDone", on_failure=asked(Stage.ENCODE))
     states: States = {
         "Tier": choice(

@@ -108,9 +108,9 @@ def test_the_stages_roles_hold_rights_on_stored_objects_only(assembly: Assembly)
                 assert action.startswith(("s3:", "kms:")), f"{name}: {action}"
 
 
-def test_each_stage_has_a_role_of_its_own(assembly: Assembly) -> None:
+def test_each_job_has_a_role_of_its_own(assembly: Assembly) -> None:
     roles = [job.properties["ContainerProperties"]["JobRoleArn"] for job in assembly.of("Batch::JobDefinition")]
-    assert sorted(roles) == ["Assemble/Role", "Encode/Role", "Extract/Role", "Upscale/Role"]
+    assert sorted(roles) == [f"{job}/Role" for job in ("Assemble", "Encode", "Extract", "Upscale", "UpscaleOnCpu")]
 
 
 def test_other_buckets_are_open_only_where_the_config_says_so(assemblies: dict[str, Assembly]) -> None:

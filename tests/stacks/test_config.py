@@ -34,6 +34,8 @@ WRONG = {
         "too small for a job of 8 vCPUs and 29000 MiB",
     ),
     "a cap below one machine": ({"pools": {"cpu": {"max_vcpus": 4}}}, "more than the pool's cap"),
+    "a tier that is none": ({"tiers": ["gpu"]}, "tiers.0: input should be 'cpu', 'standard', 'premium' or 'memory'"),
+    "no tier": ({"tiers": []}, "tiers: "),
     "a zone of another region": ({"region": "eu-west-1"}, "zone us-east-1a is not in region eu-west-1"),
     "no zone": ({"zones": []}, "at least one zone"),
     "a zone twice": ({"zones": ["us-east-1a", "us-east-1a"]}, "each once"),

@@ -71,7 +71,7 @@ def test_a_failure_on_demand_is_moved_to_another_machine_or_stands(video: Json, 
     assert moved == ("failed" if expected == "OnDemand" else expected)
 
 
-@pytest.mark.parametrize("stage", ["Extract", "Encode", "Assemble"])
+@pytest.mark.parametrize("stage", ["Extract", "UpscaleCpu", "Encode", "Assemble"])
 def test_a_cpu_stage_that_needs_more_memory_gets_it_once(video: Json, stage: str) -> None:
     failed = {"failure": {"Cause": KILLED}}
     assert follow(video[f"{stage}SpotWhy"], failed) == f"{stage}MemorySpot"

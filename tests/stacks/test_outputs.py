@@ -19,5 +19,6 @@ def test_a_deployment_tells_its_workflow_and_the_buckets_that_the_workflow_accep
         assert told[StackOutput.INPUTS].split() == [f"s3://{bucket}" for bucket in inputs]
         assert told[StackOutput.OUTPUTS].split() == [f"s3://{bucket}" for bucket in outputs]
         assert told[StackOutput.MODELS] == "s3://Models"
+        assert told[StackOutput.TIERS] == ("cpu" if name == "trial" else "cpu standard premium memory")
         states = str(assembly.definition("UpscaleVideo")["States"])
         assert all(f"s3://{bucket}/*" in states for bucket in [*inputs, *outputs])

@@ -88,7 +88,7 @@ def test_batch_accepts_every_table(assembly: Assembly) -> None:
 
 
 def test_every_stage_has_a_definition_with_a_table(assembly: Assembly) -> None:
-    names = {f"{stage.capitalize()}/Definition" for stage in Stage}
+    names = {f"{stage.capitalize()}/Definition" for stage in Stage} | {"UpscaleOnCpu/Definition"}
     assert {job.name for job in assembly.of("Batch::JobDefinition")} == names
 
 

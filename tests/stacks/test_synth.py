@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sr_core.contract import ENV_LIMITS
+from sr_core.contract import ENV_CORES, ENV_LIMITS, ENV_TIERS
 from sr_core.media_limits import Limits
-from stacks.config import load_config
+from stacks.config import JOB_VCPUS, load_config
 
 from .choices import CHOICES, EVERYTHING
 from .conftest import EXAMPLES, ROOT, Chosen, Synthesize
@@ -118,8 +118,26 @@ def test_limits_of_media_reach_every_job_in_the_words_that_it_reads(
         next((entry["Value"] for entry in container["Environment"] if entry["Name"] == ENV_LIMITS), None)
         for container in (job.properties["ContainerProperties"] for job in jobs)
     ]
-    assert stated == ["streams=500 silence_seconds=300.0" if example == "isolated" else None] * 4
+    assert stated == ["streams=500 silence_seconds=300.0" if example == "isolated" else None] * 5
     assert Limits.parse(stated[0] or "") == load_config(f"config/{example}.yaml", root=ROOT).media_limits
+
+
+def test_a_plan_is_told_among_which_tiers_it_may_choose(assemblies: dict[str, Assembly]) -> None:
+    assert told(assemblies["trial"], "Extract", ENV_TIERS) == "cpu"
+    assert told(assemblies["production"], "Extract", ENV_TIERS) == "cpu standard premium memory"
+
+
+def test_a_job_that_shares_its_machine_is_told_how_many_cores_it_has(assembly: Assembly) -> None:
+    assert told(assembly, "UpscaleOnCpu", ENV_CORES) == str(JOB_VCPUS["cpu"])
+    # while one that asks for its machine's only GPU may use all that the machine has
+    assert told(assembly, "Upscale", ENV_CORES) is None
+
+
+def told(assembly: Assembly, name: str, variable: str) -> str | None:
+    """What a job's environment says."""
+    (job,) = (job for job in assembly.of("Batch::JobDefinition") if job.name == f"{name}/Definition")
+    environment = job.properties["ContainerProperties"]["Environment"]
+    return next((entry["Value"] for entry in environment if entry["Name"] == variable), None)
 
 
 def test_synthesis_needs_no_account(assembly: Assembly) -> None:

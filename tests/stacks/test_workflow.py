@@ -64,7 +64,7 @@ def submissions(video: Json) -> list[tuple[str, Json]]:
 
 def test_every_job_is_first_tried_on_spot_then_on_demand(video: Json) -> None:
     tried = [name for name, _ in submissions(video)]
-    assert len(tried) == 2 * (3 * 2 + 3)  # three CPU stages on two kinds of machine, three GPU tiers; two markets
+    assert len(tried) == 2 * (4 * 2 + 3)  # four stages on two kinds of CPU machine, three GPU tiers; two markets
     for name, state in submissions(video):
         pool, queue = state["Parameters"]["JobQueue"].split("/")
         assert queue == ("OnDemandQueue" if name.endswith("OnDemand") else "Queue")
@@ -90,7 +90,11 @@ def test_a_job_asks_for_a_gpu_exactly_where_there_is_one(video: Json) -> None:
         wanted = {
             need["Type"]: need["Value"] for need in state["Parameters"]["ContainerOverrides"]["ResourceRequirements"]
         }
-        assert wanted.get("GPU") == ("1" if name.startswith("Upscale") else None)
+        has_gpu = name.startswith("Upscale") and not name.startswith("UpscaleCpu")
+        assert wanted.get("GPU") == ("1" if has_gpu else None)
+        definition = "Upscale" if has_gpu else "UpscaleOnCpu" if name.startswith("Upscale") else None
+        if definition is not None:
+            assert state["Parameters"]["JobDefinition"].startswith(f"{definition}/"), "whose image is for it"
 
 
 def test_only_a_failed_submission_is_submitted_again_as_it_is(video: Json) -> None:
