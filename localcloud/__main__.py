@@ -26,7 +26,7 @@ from localcloud.live import lines, picture
 from sr_core.aws.deployment import find_deployment
 from sr_core.aws.executions import Executions
 from sr_core.cli.arguments import Parser, count
-from sr_core.contract import REPORT_KEY, ExitCode
+from sr_core.contract import REPORT_KEY, CloudTier, ExitCode
 from sr_core.delivery import AV1_PRESETS, CODEC_CONTAINERS, container_for, default_output
 from sr_core.errors import InputError, SrError
 from sr_core.model_files import find_deployed
@@ -85,7 +85,8 @@ def _check_places(options: argparse.Namespace) -> None:
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    return {**LOCAL_SETTINGS, "codec": options.codec, "preset": options.preset}
+    """What `sr run` would have to be told for the same bytes."""
+    return {**LOCAL_SETTINGS, "kernels": options.kernels, "codec": options.codec, "preset": options.preset}
 
 
 def _run(cloud: LocalCloud, options: argparse.Namespace, faults: list[Fault], console: Console) -> int:
@@ -112,7 +113,7 @@ def _run(cloud: LocalCloud, options: argparse.Namespace, faults: list[Fault], co
 
 def _submitted(cloud: LocalCloud, options: argparse.Namespace) -> Execution:
     """The execution that `sr submit` starts, which finds the deployment as it would find any."""
-    settings = Settings(**_settings(options))
+    settings = Settings(**_settings(options), tier=options.tier)
     deployment = find_deployment(state_machine=cloud.deployment.state_machines["UpscaleVideo"])
     asked = Asked(
         settings=settings,
@@ -210,6 +211,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--codec", choices=tuple(CODEC_CONTAINERS), default="h264", help="(%(default)s)")
     parser.add_argument(
         "--preset", choices=tuple(AV1_PRESETS), default="medium", metavar="P", help="of the encoder (%(default)s)"
+    )
+    parser.add_argument(
+        "--kernels",
+        choices=("torch", "winograd"),
+        default=LOCAL_SETTINGS["kernels"],
+        help="what computes; winograd, which plans for CPUs take, needs a C compiler when installed (%(default)s)",
+    )
+    parser.add_argument(
+        "--tier", choices=tuple(CloudTier), default=CloudTier.CPU, help="kind of machine that upscales (%(default)s)"
     )
     parser.add_argument(
         "--chunk-segments", type=count, default=1, metavar="N", help="segments in a chunk (%(default)s)"

@@ -44,8 +44,8 @@ from sr_core.contract import Stage
 
 REGION = "us-east-1"
 LOCAL_SETTINGS = {"device": "cpu", "precision": "fp32", "kernels": "torch"}
-"""What an execution's settings must hold here: a plan made in the cloud would otherwise ask for a GPU. It takes torch's
-kernels of its own accord; `sr run`, which settles on the fastest of this machine, has to be told."""
+"""What an execution's settings must hold here, where there may be neither a GPU nor a compiler for the kernels that the
+images have. `sr run`, which settles on the fastest of this machine, has to be told the same."""
 _ENDING_SECONDS = 60.0
 
 

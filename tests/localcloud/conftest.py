@@ -14,7 +14,7 @@ from localcloud.processes import NewInterpreter, WarmFork
 from tests.clips import make_clip
 from tests.stacks.conftest import Synthesize, synthesize, synthesize_anew
 
-from .runs import SETTINGS, Runs
+from .runs import RUN_SETTINGS, Runs
 
 __all__ = ["synthesize", "synthesize_anew"]
 
@@ -40,7 +40,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> bytes:
 def sr_run(source: Path, folder: Path) -> bytes:
     """Runs the command that a person would."""
     output = folder / "out.mp4"
-    options = [text for name, value in SETTINGS.items() for text in (f"--{name}", str(value))]
+    options = [text for name, value in RUN_SETTINGS.items() for text in (f"--{name}", str(value))]
     program = Path(sys.executable).parent / "sr"
     subprocess.run([program, "run", source, "-o", output, *options], check=True, cwd=folder, capture_output=True)
     return output.read_bytes()

@@ -17,7 +17,10 @@ from sr_core.types import Receipt, Report
 
 from . import frame_counts
 
-SETTINGS = {**LOCAL_SETTINGS, "preset": "ultrafast"}
+RUN_SETTINGS = {**LOCAL_SETTINGS, "preset": "ultrafast"}
+"""What `sr run` is told."""
+SETTINGS = {**RUN_SETTINGS, "tier": "standard"}
+"""What an execution is told: the ways of machines with a GPU are the most; here, they have none."""
 SEGMENT_FRAMES = (24, 24, 24, 12)
 FRAMES = sum(SEGMENT_FRAMES)
 _numbers = itertools.count()

@@ -38,11 +38,11 @@ def test_the_demo_shows_what_happens_and_writes_the_output(
         "sr run --device cpu --precision fp32 --kernels torch --codec h264 --preset ultrafast",
         "out [1].mkv: ",
         "ExtractSpot",
-        "chunk 0: UpscaleStandardSpotWhy",
+        "chunk 0: UpscaleCpuSpotWhy",
         "upscale 0, attempt 1 on On-Demand machine i-",
         "done",
         "report.json: extract ",
-        " s on g4dn.xlarge (on-demand), assemble ",
+        " s on c5.2xlarge (on-demand), assemble ",
     ):
         assert told in ended.stderr
     assert "4 jobs, 3 attempts, 1 faults" in " ".join(ended.stderr.split())
