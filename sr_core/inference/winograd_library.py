@@ -23,7 +23,6 @@ TILE_PX = 4
 """Sides of the squares that are computed at once. In a tile each value depends, if only by rounding, on all it sees."""
 CHANNEL_STEP = 16
 """Channels come in multiples of it; what a layer lacks is zeros."""
-_FREQUENCIES = (TILE_PX + 2) ** 2
 _TO_FREQUENCIES = (
     (1 / 4, 0, 0),
     (-1 / 6, -1 / 6, -1 / 6),

@@ -1,7 +1,6 @@
 """The package's kernels for CPUs, compiled for vectors that an installation on this machine would not choose."""
 
 import ast
-import hashlib
 import os
 import platform
 import shutil
@@ -56,7 +55,7 @@ def compiled_for(vectors: str, folder: Path) -> Library:
     elif platform.machine() != "x86_64" or torch.backends.cpu.get_cpu_capability() not in capabilities:
         pytest.skip(f"needs a CPU with {capabilities[0]}")
     sources = [_KERNELS / name for name in SOURCES]
-    named = f"-DSOURCE_ID=0x{hashlib.sha256(b''.join(source.read_bytes() for source in sources)).hexdigest()[:8]}"
+    named = f"-DSOURCE_ID=0x{own_kernels.source_digest()[:8]}"
     always = [*flags(), "-w", "-shared", "-fPIC", named]
     found = folder / f"{vectors}.so"
     subprocess.run([compiler, *always, *chosen, "-o", found, *sources], check=True)

@@ -1,6 +1,5 @@
 """The package's kernels as they are compiled for arm64, run by an emulator of it: each call is a process."""
 
-import hashlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -23,7 +22,7 @@ def program(name: str, folder: Path) -> Path:
     """What `name`.c beside this is compiled to, with the flags of setup.py; it includes a source of the kernels."""
     assert _COMPILER is not None
     made = folder / name
-    named = f"-DSOURCE_ID=0x{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    named = f"-DSOURCE_ID=0x{own_kernels.source_digest()[:8]}"
     source = _HERE / f"{name}.c"
     subprocess.run([_COMPILER, *flags(), named, "-static", f"-I{_KERNELS}", "-o", made, source], check=True)
     return made
