@@ -10,9 +10,9 @@ from sr_core.model_files import find
 from sr_core.models.catalogue import file_digest
 from sr_core.types import Settings
 from tests.pipeline.network import make_network
-from tests.storage.conftest import aws_environment, bucket, connect_to, s3_client, s3_endpoint
+from tests.storage.conftest import aws_environment, bucket, connect_to, s3_client, s3_endpoint, s3_server
 
-__all__ = ["aws_environment", "bucket", "connect_to", "s3_client", "s3_endpoint"]
+__all__ = ["aws_environment", "bucket", "connect_to", "s3_client", "s3_endpoint", "s3_server"]
 
 
 @pytest.fixture(params=["folder", "s3"])

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.clips import make_clip
-from tests.storage.conftest import aws_environment, bucket, connect_to, s3_client, s3_endpoint
+from tests.storage.conftest import aws_environment, bucket, connect_to, s3_client, s3_endpoint, s3_server
 
 from .commands import Commands, serving
 from .job import OUTPUT, Job, Uninterrupted
 from .network import make_network
 
-__all__ = ["aws_environment", "bucket", "connect_to", "s3_client", "s3_endpoint"]
+__all__ = ["aws_environment", "bucket", "connect_to", "s3_client", "s3_endpoint", "s3_server"]
 
 
 @pytest.fixture(scope="session")

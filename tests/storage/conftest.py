@@ -1,12 +1,9 @@
-"""Both stores, and an S3 that is as strict as the real one: moto's HTTP server with what moto leaves out."""
+"""Both stores, and the two kinds of S3 that they meet: a strict one, and one that does as it is told."""
 
-import base64
 import hashlib
-import io
 import secrets
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,44 +18,37 @@ from sr_core.storage.s3 import S3Store
 
 from .place import Place
 from .scripted_s3 import Answer, Question, ScriptedS3, Serve
+from .strict_s3 import StrictS3
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
     from mypy_boto3_s3 import S3Client
 
 PART_BYTES = 5 * 1024 * 1024
 """The smallest part that S3 takes."""
 
-_BAD_DIGEST = b"<Error><Code>BadDigest</Code><Message>The SHA256 you specified did not match.</Message></Error>"
-
-
-class StrictS3:
-    """moto, but one request at a time (its conditional writes are not atomic) and no body that belies its checksum."""
-
-    def __init__(self, app: "WSGIApplication") -> None:
-        self._app = app
-        self._lock = threading.Lock()
-
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        announced = environ.get("HTTP_X_AMZ_CHECKSUM_SHA256")
-        if announced is not None and announced != base64.b64encode(hashlib.sha256(body).digest()).decode():
-            start_response("400 Bad Request", [("Content-Length", str(len(_BAD_DIGEST)))])
-            return [_BAD_DIGEST]
-        environ["wsgi.input"] = io.BytesIO(body)
-        with self._lock:
-            return list(self._app(environ, start_response))
-
 
 @pytest.fixture(scope="session")
-def s3_endpoint() -> Iterator[str]:
+def s3_server() -> Iterator[tuple[str, StrictS3]]:
+    """Its address and itself."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     assert server._server is not None
-    server._server.app = StrictS3(server._server.app)
+    strict = server._server.app = StrictS3(server._server.app)
     host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
+    yield f"http://{host}:{port}", strict
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(s3_server: tuple[str, StrictS3]) -> str:
+    return s3_server[0]
+
+
+@pytest.fixture
+def strict_s3(s3_server: tuple[str, StrictS3]) -> Iterator[StrictS3]:
+    """That which all share; what a test denies is allowed again after it."""
+    yield s3_server[1]
+    s3_server[1].denied.clear()
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """What only a store in S3 has to cope with: parts, checksums, pages, versions of what is there, credentials."""
 
 import hashlib
-import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,8 @@ from sr_core.storage import open_store
 from sr_core.storage.s3 import S3Store
 from sr_core.storage.s3_bucket import S3Bucket
 
+from .requests import before
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
@@ -23,22 +23,6 @@ MakeFile = Callable[[bytes], tuple[Path, str]]
 
 PART_BYTES = 5 * 1024 * 1024
 """Of `s3_store`: the smallest part that S3 takes."""
-
-
-@contextmanager
-def before(client: "S3Client", operation: str, act: Callable[[dict[str, Any]], None]) -> Iterator[None]:
-    """Calls `act` with the parameters of every `operation` before it is sent."""
-    event = f"before-parameter-build.s3.{operation}"
-    handler_id = secrets.token_hex(4)
-
-    def handle(params: dict[str, Any], **kwargs: object) -> None:
-        act(params)
-
-    client.meta.events.register(event, handle, unique_id=handler_id)
-    try:
-        yield
-    finally:
-        client.meta.events.unregister(event, unique_id=handler_id)
 
 
 def test_objects_lie_under_the_prefix(s3_store: S3Store, s3_client: "S3Client", bucket: str) -> None:
