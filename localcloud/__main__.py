@@ -123,7 +123,7 @@ def _submitted(cloud: LocalCloud, options: argparse.Namespace) -> Execution:
     )
     found = prepare(options.video, asked, deployment, cloud.folder, with_estimate=False)
     executions = Executions(deployment.region)
-    arn = submit(found, asked, deployment, executions, accelerate=False, sent=lambda _done, _total: None).execution
+    arn = submit(found, asked, deployment, executions, accelerate=False).execution
     assert arn is not None, "nothing was there before"
     return Execution(cloud.client("stepfunctions"), arn)
 

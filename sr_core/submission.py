@@ -9,7 +9,6 @@ again for what is under way, or done, is told so and pays nothing (decision 0860
 
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import count
@@ -31,7 +30,9 @@ from sr_core.estimate import Estimate, estimates
 from sr_core.planning import check_scale, plan_in_prospect, tier_for
 from sr_core.storage import fetch_source, has_published, is_same_place, source_version
 from sr_core.storage.open import is_s3, local_path, parse_s3_uri
-from sr_core.storage.submitted import bring, is_there
+from sr_core.storage.parts import FileDigest
+from sr_core.storage.submitted import bring, digest_of_file, is_there
+from sr_core.storage.transfer import Moved, UploadListener
 from sr_core.types import Codec, ModelSpec, Request, Settings, VideoInfo
 from sr_core.video.source import probe_source
 
@@ -40,7 +41,7 @@ _DIGITS = 16
 _NUMBER = 6
 """Characters for the number of a further start, with its hyphen."""
 _NO_WORD = re.compile(r"[^A-Za-z0-9]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +67,8 @@ class Prepared:
     source: str
     """Its address in S3, where it may yet have to be brought."""
     output: str
-    sha256: str | None
-    """Of a local file, in hex."""
+    digest: FileDigest | None
+    """Of a local file."""
     version: str | None
     """Of what lies at `source`; None where nothing does yet."""
     estimate: Estimate | None
@@ -101,17 +102,26 @@ class Submission:
     """The last one for the same that has ended; one that was started after it goes on from what it has left."""
 
 
-def prepare(place: str, asked: Asked, deployment: Deployment, folder: Path, *, with_estimate: bool) -> Prepared:
+def prepare(
+    place: str,
+    asked: Asked,
+    deployment: Deployment,
+    folder: Path,
+    *,
+    with_estimate: bool,
+    read: Moved = lambda _done_bytes, _total_bytes: None,
+) -> Prepared:
     """Looks at the source at `place`, a local file or an address in S3.
 
-    A local file is probed and planned for; one in S3 only `with_estimate`, since it is fetched to `folder` for that.
+    A local file is probed and planned for, and read once; `read` is told how many bytes of how many. One in S3 is
+    looked at only `with_estimate`, since it is fetched to `folder` for that.
 
     Raises InputError for what would be refused later, an output that is another job's included; TransientError.
     """
     check_scale(asked.settings, asked.model)
     video: VideoInfo | None = None
     if is_s3(place):
-        source, sha256 = _allowed(place, deployment), None
+        source, content = _allowed(place, deployment), None
         output = _output(source, place, asked, deployment)
         version: str | None = source_version(source)
         if with_estimate:
@@ -119,15 +129,15 @@ def prepare(place: str, asked: Asked, deployment: Deployment, folder: Path, *, w
     else:
         path = fetch_source(place, folder)  # it is its own
         video = _looked_at(path, asked, deployment)
-        sha256 = source_version(place).removeprefix("sha256:")
-        source = f"s3://{deployment.input_buckets[0]}/{SUBMITTED_PREFIX}{sha256[:_DIGITS]}/{_key_name(path)}"
+        content = digest_of_file(path, read=read)
+        source = f"s3://{deployment.input_buckets[0]}/{SUBMITTED_PREFIX}{content.sha256[:_DIGITS]}/{_key_name(path)}"
         output = _output(source, place, asked, deployment)
-        version = source_version(source) if is_there(source, sha256=sha256) else None
+        version = source_version(source) if is_there(source, sha256=content.sha256) else None
     prepared = Prepared(
         place=place,
         source=source,
         output=output,
-        sha256=sha256,
+        digest=content,
         version=version,
         estimate=_estimate(asked, video, deployment) if with_estimate and video is not None else None,
         is_done=False,
@@ -144,13 +154,13 @@ def submit(
     executions: Executions,
     *,
     accelerate: bool,
-    sent: Callable[[int, int], None],
+    listener: UploadListener | None = None,
 ) -> Submission:
     """Brings a local source to the deployment, if it is not there yet, and starts an execution, if none is needed less.
 
     Args:
         accelerate: whether the source travels by Transfer Acceleration, if the bucket has it.
-        sent: is told how many bytes of how many have been brought; may be called from other threads.
+        listener: is told how bringing it goes.
 
     Raises InputError, IntegrityError (the file has changed meanwhile) or TransientError. What was brought stays there,
     and the same call goes on from it.
@@ -159,8 +169,9 @@ def submit(
         return Submission(outcome=Outcome.DONE, execution=None, former=None)
     version = prepared.version
     if version is None:
-        assert prepared.sha256 is not None, "what is in S3 has a version"
-        bring(local_path(prepared.place), prepared.source, sha256=prepared.sha256, accelerate=accelerate, sent=sent)
+        assert prepared.digest is not None, "what is in S3 has a version"
+        path = local_path(prepared.place)
+        bring(path, prepared.source, digest=prepared.digest, accelerate=accelerate, listener=listener)
         version = source_version(prepared.source)
         if _is_done(prepared, asked, version):
             return Submission(outcome=Outcome.DONE, execution=None, former=None)

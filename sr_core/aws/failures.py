@@ -87,6 +87,11 @@ def status_of(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
+def is_denied(error: ClientError) -> bool:
+    """Whether the credentials are good, but not for this."""
+    return error_code(error) in _NO_ACCESS
+
+
 def of_answer(error: ClientError, service: str, place: str, *, right: str) -> SrError:
     """What an answer means that says something is wrong."""
     code, status = error_code(error), status_of(error)
@@ -100,7 +105,7 @@ def of_answer(error: ClientError, service: str, place: str, *, right: str) -> Sr
         )
     if code == "RequestTimeTooSkewed":
         return InputError(f"{place}: this machine's clock is wrong; set it")
-    if code in _NO_ACCESS or status == 403:
+    if is_denied(error) or status == 403:
         return InputError(
             f"{place}: access denied ({message_of(error) or code or status}); the credentials in use need {right}"
         )

@@ -99,17 +99,20 @@ def progress_display() -> Iterator[Display]:
 
 @contextmanager
 def bytes_display(what: str) -> Iterator[Callable[[int, int], None]]:
-    """How many bytes of how many have been moved: in place on a terminal, a line every half minute in a log."""
+    """How many bytes of how many have been moved: in place on a terminal, a line every half minute in a log.
+
+    What is done at once is not shown.
+    """
     last, is_terminal = time.monotonic(), sys.stderr.isatty()
     shown = False
 
     def on_bytes(done_bytes: int, total_bytes: int) -> None:
         nonlocal last, shown
-        text = f"{printable(what)}  {done_bytes / 1e6:.1f} of {total_bytes / 1e6:.1f} MB"
-        if is_terminal:
+        text = f"{printable(what)}  {of_bytes(done_bytes, total_bytes)}"
+        if is_terminal and (shown or done_bytes < total_bytes):
             shown = True
             print(f"\r{text}", end="", file=sys.stderr, flush=True)  # noqa: T201
-        elif time.monotonic() - last >= _LINE_SECONDS:
+        elif not is_terminal and time.monotonic() - last >= _LINE_SECONDS:
             last = time.monotonic()
             note(text)
 
@@ -118,6 +121,12 @@ def bytes_display(what: str) -> Iterator[Callable[[int, int], None]]:
     finally:
         if shown:
             note("")
+
+
+def of_bytes(done_bytes: int, total_bytes: int) -> str:
+    """Both in the unit that suits the whole: `12.3 of 96.0 GB`."""
+    unit, size = ("GB", 1e9) if total_bytes >= 1e9 else ("MB", 1e6)
+    return f"{done_bytes / size:.1f} of {total_bytes / size:.1f} {unit}"
 
 
 class _Bars:

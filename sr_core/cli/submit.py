@@ -17,6 +17,7 @@ from sr_core.cli.follow import follow, job_if_seen
 from sr_core.cli.output import bytes_display, note, printable, show, show_json
 from sr_core.cli.scratch import scratch_folder
 from sr_core.cli.settings import settings_from
+from sr_core.cli.uploads import UploadDisplay
 from sr_core.contract import PROGRAM
 from sr_core.errors import InputError, Interrupted, SrError
 from sr_core.estimate import NOT_COUNTED
@@ -73,9 +74,13 @@ def _submitted(
 ) -> SrError | None:
     """Submits all; returns the error that ended it, if one did."""
     outputs: dict[str, _Entry] = {}
+    uploads = UploadDisplay()
 
     def look(entry: _Entry) -> None:
-        found = prepare(entry.place, asked, deployment, scratch, with_estimate=options.budget is not None)
+        with bytes_display(f"{entry.place}: reading") as read:
+            found = prepare(
+                entry.place, asked, deployment, scratch, with_estimate=options.budget is not None, read=read
+            )
         first = outputs.setdefault(found.output, entry)
         if first.prepared is not None and first.prepared.source != found.source:
             raise InputError(f"{entry.place} would go to {found.output}, as {first.place} does; submit it by itself")
@@ -83,9 +88,10 @@ def _submitted(
 
     def ask(entry: _Entry) -> None:
         assert entry.prepared is not None, "it was looked at"
-        with bytes_display(entry.place) as sent:
+        accelerate = not options.no_acceleration
+        with uploads.of(entry.place) as listener:
             entry.submission = submit(
-                entry.prepared, asked, deployment, executions, accelerate=not options.no_acceleration, sent=sent
+                entry.prepared, asked, deployment, executions, accelerate=accelerate, listener=listener
             )
         if not options.json:
             show("\n".join(_lines(entry.prepared, entry.submission)))

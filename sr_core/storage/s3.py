@@ -13,7 +13,8 @@ from sr_core.errors import DamagedData
 from sr_core.storage.base import ObjectInfo, ObjectNotFound
 from sr_core.storage.disk import disk_errors, make_folder, partial_file, sha256_of
 from sr_core.storage.keys import check_key, check_prefix, is_key
-from sr_core.storage.s3_bucket import CONNECTIONS, PART_BYTES, S3Bucket
+from sr_core.storage.parts import PART_BYTES
+from sr_core.storage.s3_bucket import CONNECTIONS, S3Bucket
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

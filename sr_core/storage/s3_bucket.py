@@ -6,11 +6,9 @@ It takes any key that S3 takes; it does not know of stores.
 import hashlib
 import mimetypes
 import random
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -30,17 +28,18 @@ from sr_core.aws.session import configured, new_session
 from sr_core.errors import InputError, IntegrityError, TransientError
 from sr_core.storage.base import ObjectInfo
 from sr_core.storage.disk import disk_errors
-from sr_core.storage.parts import Part, checksum_of, cut
+from sr_core.storage.parts import PART_BYTES, FileDigest, checksum_of, digest_of
 from sr_core.storage.s3_errors import s3_errors
+from sr_core.storage.s3_multipart import MultipartUpload
 from sr_core.storage.s3_object import META_JOB, META_SHA256, META_WRITE, S3Object
+from sr_core.storage.s3_resumable import ResumableUpload, ResumingDenied
+from sr_core.storage.transfer import Moved, UploadListener
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-PART_BYTES = 16 * 1024 * 1024
-"""Up to this size an object travels in one request. `CONNECTIONS` parts are in memory at once."""
 CONNECTIONS = 8
+"""So many parts travel, and are in memory, at once."""
 
 _READ_ATTEMPTS = 3
 _CUT_SHORT = (ResponseStreamingError, IncompleteReadError, ReadTimeoutError, FlexibleChecksumError)
@@ -48,8 +47,6 @@ _CONFLICT_WAITS_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 
 _Options = dict[str, Any]
 """Keyword arguments of the SDK's operations."""
-Sent = Callable[[int, int], None]
-"""Is told how many bytes of how many are sent; from several threads, one at a time."""
 
 
 class S3Bucket:
@@ -170,27 +167,46 @@ class S3Bucket:
         sha256: str | None = None,
         only_if_free: bool = False,
         job: str | None = None,
-        sent: Sent = lambda _done_bytes, _total_bytes: None,
+        sent: Moved = lambda _done_bytes, _total_bytes: None,
     ) -> bool:
         """Stores a file, as made by `job`; with `only_if_free` not over another object. Returns whether it did.
 
         Raises IntegrityError when the bytes are not those of `sha256` (hex), or change while they are sent.
         """
         with disk_errors(path), path.open("rb") as file:
-            whole, parts = cut(file, self._part_bytes)
-            if sha256 is not None and whole != sha256:
+            digest = digest_of(file, self._part_bytes)
+            if sha256 is not None and digest.sha256 != sha256:
                 raise IntegrityError(
-                    f"{path} has the sha256 {whole}, not {sha256}; it changed since it was made: make it again"
+                    f"{path} has the sha256 {digest.sha256}, not {sha256}; it changed since it was made: make it again"
                 )
+            return self._upload(key, file, digest, sent, only_if_free=only_if_free, job=job)
 
-            def send(described: _Options, condition: _Options) -> None:
-                if len(parts) > 1:
-                    self._put_parts(key, file, parts, described, condition, sent)
-                else:
-                    data = parts[0].read(file) if parts else b""
-                    self._put(key, data, bytes.fromhex(whole), described, condition)
+    def upload_resumably(self, key: str, path: Path, digest: FileDigest, listener: UploadListener) -> bool:
+        """Stores a file of that content under a free key, sending what is not there of it yet. Returns whether it did.
 
-            return self._store(key, whole, send, only_if_free=only_if_free, job=job)
+        What is sent stays there when this is interrupted or fails, so that the same call goes on from it. Where the
+        credentials may not see what is there, the listener is told so, and it is an `upload` like any other.
+
+        Raises IntegrityError when the file has other content by now, or gets it while it is sent.
+        """
+        with disk_errors(path), path.open("rb") as file:
+            if not digest.holds_for(file):
+                raise IntegrityError(f"{path} has changed since it was read; start again when nobody writes to it")
+            if len(digest.parts) > 1:
+                upload = ResumableUpload(
+                    client=self._client,
+                    bucket=self._name,
+                    key=key,
+                    file=file,
+                    parts=digest.parts,
+                    described=_described(key, digest.sha256),
+                    connections=self._connections,
+                    is_taken=lambda: self.head(key) is not None,
+                )
+                with suppress(ResumingDenied), s3_errors(self._name, key):
+                    return upload.store(listener)
+                listener.not_resuming()
+            return self._upload(key, file, digest, listener.sent, only_if_free=True)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """What lies below a prefix, in the order of the keys' UTF-8 bytes."""
@@ -204,6 +220,25 @@ class S3Bucket:
         with s3_errors(self._name, key):
             self._client.delete_object(Bucket=self._name, Key=key)
 
+    def _upload(
+        self, key: str, file: BinaryIO, digest: FileDigest, sent: Moved, *, only_if_free: bool, job: str | None = None
+    ) -> bool:
+        def send(described: _Options, condition: _Options) -> None:
+            parts = digest.parts
+            if len(parts) <= 1:
+                data = parts[0].read(file) if parts else b""
+                self._put(key, data, bytes.fromhex(digest.sha256), described, condition)
+                return
+            upload = MultipartUpload.begun(self._client, self._name, key, described)
+            try:
+                completed = upload.send(file, parts, {}, connections=self._connections, sent=sent)
+                upload.complete(completed, condition)
+            except BaseException:
+                upload.abort()
+                raise
+
+        return self._store(key, digest.sha256, send, only_if_free=only_if_free, job=job)
+
     def _store(
         self,
         key: str,
@@ -214,11 +249,7 @@ class S3Bucket:
         job: str | None = None,
     ) -> bool:
         """Calls `send` with the description and the condition of the object to be, until S3 has decided."""
-        write_id = uuid.uuid4().hex
-        described: _Options = {
-            "Metadata": {META_SHA256: sha256, META_WRITE: write_id} | ({META_JOB: job} if job else {}),
-            "ContentType": mimetypes.guess_type(key)[0] or "application/octet-stream",
-        }
+        described = _described(key, sha256, job)
         condition: _Options = {"IfNoneMatch": "*"} if only_if_free else {}
         with s3_errors(self._name, key):
             for wait_seconds in _CONFLICT_WAITS_SECONDS:
@@ -230,7 +261,7 @@ class S3Bucket:
                     if code in ("PreconditionFailed", "NoSuchUpload"):
                         # The SDK repeats a request whose answer was lost: the object in the way may be this one.
                         found = self.head(key)
-                        if found is not None and found.metadata.get(META_WRITE) == write_id:
+                        if found is not None and found.metadata.get(META_WRITE) == described["Metadata"][META_WRITE]:
                             return True
                         if code == "PreconditionFailed":
                             return False
@@ -251,39 +282,13 @@ class S3Bucket:
             **condition,
         )
 
-    def _put_parts(
-        self, key: str, file: BinaryIO, parts: Sequence[Part], described: _Options, condition: _Options, sent: Sent
-    ) -> None:
-        where: _Options = {"Bucket": self._name, "Key": key}
-        upload_id = self._client.create_multipart_upload(**where, ChecksumAlgorithm="SHA256", **described)["UploadId"]
 
-        left, total_bytes = [part.size_bytes for part in parts], sum(part.size_bytes for part in parts)
-        telling = threading.Lock()
-
-        def send(part: Part) -> "CompletedPartTypeDef":
-            answer = self._client.upload_part(
-                **where,
-                UploadId=upload_id,
-                PartNumber=part.number,
-                Body=part.read(file),
-                ChecksumAlgorithm="SHA256",
-                ChecksumSHA256=part.checksum,
-            )
-            with telling:
-                left[part.number - 1] = 0
-                sent(total_bytes - sum(left), total_bytes)
-            return {"PartNumber": part.number, "ETag": answer["ETag"], "ChecksumSHA256": part.checksum}
-
-        try:
-            with ThreadPoolExecutor(self._connections) as pool:
-                completed = list(pool.map(send, parts))
-            self._client.complete_multipart_upload(
-                **where, UploadId=upload_id, MultipartUpload={"Parts": completed}, **condition
-            )
-        except BaseException:
-            with suppress(Exception):  # what a dead network leaves is for the bucket's lifecycle rule
-                self._client.abort_multipart_upload(**where, UploadId=upload_id)
-            raise
+def _described(key: str, sha256: str, job: str | None = None) -> _Options:
+    """An object that is to be, by a write that has not been before."""
+    return {
+        "Metadata": {META_SHA256: sha256, META_WRITE: uuid.uuid4().hex} | ({META_JOB: job} if job else {}),
+        "ContentType": mimetypes.guess_type(key)[0] or "application/octet-stream",
+    }
 
 
 def _connected(connections: int, **s3: Any) -> "S3Client":

@@ -6,8 +6,20 @@ Importing this imports boto3: do it where something is to be brought there, not 
 from pathlib import Path
 
 from sr_core.errors import InputError
+from sr_core.storage.disk import disk_errors
 from sr_core.storage.open import parse_s3_uri
-from sr_core.storage.s3_bucket import S3Bucket, Sent
+from sr_core.storage.parts import FileDigest, digest_of
+from sr_core.storage.s3_bucket import S3Bucket
+from sr_core.storage.transfer import Moved, UploadListener
+
+
+def digest_of_file(path: Path, *, read: Moved = lambda _done_bytes, _total_bytes: None) -> FileDigest:
+    """What is in a file: the one reading before it is sent. `read` is told how far it is.
+
+    Raises InputError or TransientError where it cannot be read.
+    """
+    with disk_errors(path), path.open("rb") as file:
+        return digest_of(file, read=read)
 
 
 def is_there(uri: str, *, sha256: str) -> bool:
@@ -19,15 +31,18 @@ def is_there(uri: str, *, sha256: str) -> bool:
     return found is not None
 
 
-def bring(path: Path, uri: str, *, sha256: str, accelerate: bool, sent: Sent) -> None:
+def bring(
+    path: Path, uri: str, *, digest: FileDigest, accelerate: bool, listener: UploadListener | None = None
+) -> None:
     """Puts the file at `path` at `uri`, by Transfer Acceleration if the bucket has it and it is wanted.
 
-    Whoever is first wins: what another brings meanwhile is not replaced, since who reads it has named that version.
+    What a former call had sent when it was interrupted is not sent again (`S3Bucket.upload_resumably`). Whoever is
+    first wins: what another brings meanwhile is not replaced, since who reads it has named that version.
 
-    Raises IntegrityError when the file is not that of `sha256` (hex) any more, InputError, TransientError.
+    Raises IntegrityError when the file is not that of `digest` any more, InputError, TransientError.
     """
     name, key = parse_s3_uri(uri)
     bucket = S3Bucket(name)
     way = bucket.accelerated() if accelerate else bucket
-    if not way.upload(key, path, sha256=sha256, only_if_free=True, sent=sent):
-        is_there(uri, sha256=sha256)
+    way.upload_resumably(key, path, digest, listener or UploadListener())
+    is_there(uri, sha256=digest.sha256)  # another's, or one that another has begun

@@ -14,17 +14,16 @@ from moto.server import ThreadedMotoServer
 
 from sr_core.storage import Store
 from sr_core.storage.local import LocalStore
+from sr_core.storage.parts import digest_of
 from sr_core.storage.s3 import S3Store
 
+from .interrupted import CONTENT, PART_BYTES, Upload
 from .place import Place
 from .scripted_s3 import Answer, Question, ScriptedS3, Serve
 from .strict_s3 import StrictS3
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-PART_BYTES = 5 * 1024 * 1024
-"""The smallest part that S3 takes."""
 
 
 @pytest.fixture(scope="session")
@@ -176,3 +175,11 @@ def s3_place(s3_client: "S3Client", bucket: str, aws_environment: None) -> Place
 def place(request: pytest.FixtureRequest) -> Place:
     found: Place = request.getfixturevalue(f"{request.param}_place")
     return found
+
+
+@pytest.fixture
+def upload(s3_client: "S3Client", bucket: str, make_file: Callable[[bytes], tuple[Path, str]]) -> Upload:
+    """Of a file of some parts, of which nothing is there."""
+    path, _ = make_file(CONTENT)
+    with path.open("rb") as file:
+        return Upload(s3_client, bucket, path, digest_of(file, PART_BYTES))

@@ -13,7 +13,7 @@ from moto import mock_aws
 from sr_core.errors import InputError, IntegrityError
 from sr_core.storage import s3_bucket
 from sr_core.storage.s3_bucket import S3Bucket
-from sr_core.storage.submitted import bring, is_there
+from sr_core.storage.submitted import bring, digest_of_file, is_there
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -23,17 +23,13 @@ MakeFile = Callable[[bytes], tuple[Path, str]]
 PART_BYTES = 5 * 1024 * 1024
 
 
-def unheard(done_bytes: int, total_bytes: int) -> None:
-    """Listens to no progress."""
-
-
 @pytest.mark.usefixtures("aws_environment")
 def test_a_source_is_there_once_it_was_brought(bucket: str, make_file: MakeFile) -> None:
     path, sha256 = make_file(b"frames")
     uri = f"s3://{bucket}/submitted/{sha256[:16]}/film.mp4"
     assert not is_there(uri, sha256=sha256)
 
-    bring(path, uri, sha256=sha256, accelerate=True, sent=unheard)
+    bring(path, uri, digest=digest_of_file(path), accelerate=True)
 
     assert is_there(uri, sha256=sha256)
 
@@ -41,12 +37,12 @@ def test_a_source_is_there_once_it_was_brought(bucket: str, make_file: MakeFile)
 @pytest.mark.usefixtures("aws_environment")
 def test_what_another_brings_meanwhile_is_not_replaced(bucket: str, make_file: MakeFile, s3_client: "S3Client") -> None:
     # Given that somebody else was first
-    path, sha256 = make_file(b"frames")
+    path, _ = make_file(b"frames")
     uri = f"s3://{bucket}/film.mp4"
-    bring(path, uri, sha256=sha256, accelerate=False, sent=unheard)
+    bring(path, uri, digest=digest_of_file(path), accelerate=False)
     first = s3_client.head_object(Bucket=bucket, Key="film.mp4")["Metadata"]
 
-    bring(path, uri, sha256=sha256, accelerate=False, sent=unheard)
+    bring(path, uri, digest=digest_of_file(path), accelerate=False)
 
     assert s3_client.head_object(Bucket=bucket, Key="film.mp4")["Metadata"] == first
 
@@ -54,13 +50,13 @@ def test_what_another_brings_meanwhile_is_not_replaced(bucket: str, make_file: M
 @pytest.mark.usefixtures("aws_environment")
 def test_an_address_that_holds_something_else_is_refused(bucket: str, make_file: MakeFile) -> None:
     path, sha256 = make_file(b"frames")
-    other, other_sha256 = make_file(b"others")
+    other, _ = make_file(b"others")
     uri = f"s3://{bucket}/film.mp4"
-    bring(other, uri, sha256=other_sha256, accelerate=False, sent=unheard)
+    bring(other, uri, digest=digest_of_file(other), accelerate=False)
 
     for attempt in (
         lambda: is_there(uri, sha256=sha256),
-        lambda: bring(path, uri, sha256=sha256, accelerate=False, sent=unheard),
+        lambda: bring(path, uri, digest=digest_of_file(path), accelerate=False),
     ):
         with pytest.raises(InputError, match="does not hold what its name promises; delete it"):
             attempt()
@@ -69,11 +65,12 @@ def test_an_address_that_holds_something_else_is_refused(bucket: str, make_file:
 @pytest.mark.usefixtures("aws_environment")
 def test_a_file_that_has_changed_is_not_brought(bucket: str, make_file: MakeFile) -> None:
     path, sha256 = make_file(b"frames")
+    before = digest_of_file(path)
     path.write_bytes(b"other frames")
     uri = f"s3://{bucket}/film.mp4"
 
-    with pytest.raises(IntegrityError, match="changed"):
-        bring(path, uri, sha256=sha256, accelerate=False, sent=unheard)
+    with pytest.raises(IntegrityError, match="has changed since it was read; start again"):
+        bring(path, uri, digest=before, accelerate=False)
 
     assert not is_there(uri, sha256=sha256)
 
@@ -138,7 +135,7 @@ def test_transfer_acceleration_is_used_where_the_bucket_has_it(
             Bucket="films", AccelerateConfiguration={"Status": "Enabled"}
         )
 
-    bring(path, "s3://films/film.mp4", sha256=sha256, accelerate=wanted, sent=unheard)
+    bring(path, "s3://films/film.mp4", digest=digest_of_file(path), accelerate=wanted)
 
     assert hosts[-1] in (host, host.replace(".us-east-1", ""))
     stored = boto3.client("s3").get_object(Bucket="films", Key="film.mp4")["Body"].read()
