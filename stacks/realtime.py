@@ -11,13 +11,14 @@ import aws_cdk.aws_ecr_assets as ecr_assets
 from aws_cdk import CfnOutput, Duration, Stack
 from constructs import Construct
 
+from stacks import instances
 from stacks.compute import ComputeStack
 from stacks.config import DeployConfig
 from stacks.config_parts import Realtime
 from stacks.constructs import console
 from stacks.constructs.alarms import Mails
 from stacks.constructs.findings import Right
-from stacks.constructs.images import SERVER, image
+from stacks.constructs.images import SERVER, WITHOUT_CUDA, image
 from stacks.constructs.log_retention import RETENTION
 from stacks.constructs.still_endpoint import StillEndpoint
 from stacks.constructs.still_workflow import still_workflow
@@ -53,7 +54,14 @@ class RealtimeStack(Stack):
             "Stills",
             name=f"{config.name}-stills",
             realtime=realtime,
-            image=image(self, "Image", root=root, name=SERVER, platform=ecr_assets.Platform.LINUX_AMD64),
+            image=image(
+                self,
+                "Image",
+                root=root,
+                name=SERVER,
+                platform=ecr_assets.Platform.LINUX_AMD64,
+                build_args=None if instances.parse(realtime.machine).gpu_memory_gib else WITHOUT_CUDA,
+            ),
             network=compute.network,
             inputs=pipeline.inputs,
             outputs=pipeline.outputs,

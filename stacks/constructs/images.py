@@ -18,6 +18,8 @@ IMAGES: dict[Stage, str] = {
 """Folder below containers/ whose image runs a stage."""
 SERVER = "serve"
 """Folder whose image serves stills."""
+WITHOUT_CUDA = {"TORCH_BACKEND": "cpu"}
+"""Build arguments of an image that runs networks, for machines without a GPU."""
 _COMPILED = (IMAGES[Stage.UPSCALE], SERVER)
 """Folders whose images run networks: the package's kernels are compiled there, by setup.py."""
 
@@ -36,9 +38,7 @@ class Images(Construct):
             name: image(self, name.capitalize(), root=root, name=name, platform=gpu if name == upscale else cpu)
             for name in sorted(set(IMAGES.values()))
         }
-        self._upscale_on_cpu = image(
-            self, "UpscaleCpu", root=root, name=upscale, platform=cpu, build_args={"TORCH_BACKEND": "cpu"}
-        )
+        self._upscale_on_cpu = image(self, "UpscaleCpu", root=root, name=upscale, platform=cpu, build_args=WITHOUT_CUDA)
 
     def of(self, stage: Stage) -> ecs.ContainerImage:
         """The image that runs a stage; upscale's has CUDA and is for x86."""

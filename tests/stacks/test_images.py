@@ -185,8 +185,9 @@ def test_make_images_builds_them_all_with_the_same_build_arguments() -> None:
     assert "[[ $image == upscale-cpu ]] && variant=(--build-arg TORCH_BACKEND=cpu)" in script
 
 
-def test_uv_is_the_makefiles_and_is_not_shipped() -> None:
-    build, shipped = (ROOT / "containers" / "upscale" / "Dockerfile").read_text().split("\nFROM ")[1:]
+@pytest.mark.parametrize("image", ["upscale", "serve"])
+def test_uv_is_the_makefiles_and_is_not_shipped(image: str) -> None:
+    build, shipped = (ROOT / "containers" / image / "Dockerfile").read_text().split("\nFROM ")[1:]
     assert re.findall(r"\buv==([\d.]+)", build) == re.findall(
         r"^UV_VERSION := ([\d.]+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE
     )

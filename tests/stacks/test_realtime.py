@@ -77,6 +77,15 @@ def test_the_machine_is_the_one_that_was_chosen_with_a_driver_for_torch(chosen: 
     assert "InferenceAmiVersion" not in cheap
 
 
+def test_without_a_gpu_the_image_is_built_without_cuda(chosen: Chosen, stills: Assembly) -> None:
+    def arguments(assembly: Assembly) -> object:
+        (asset,) = json.loads((assembly.folder / "sr-realtime.assets.json").read_text())["dockerImages"].values()
+        return asset["source"].get("dockerBuildArgs")
+
+    assert arguments(stills) is None
+    assert arguments(chosen(WITHOUT_GPU)) == {"TORCH_BACKEND": "cpu"}
+
+
 def test_the_image_is_the_servers_alone(stills: Assembly) -> None:
     (asset,) = json.loads((stills.folder / "sr-realtime.assets.json").read_text())["dockerImages"].values()
     context = stills.folder / asset["source"]["directory"]

@@ -1,4 +1,4 @@
-"""Which build of torch the upscale image gets: the Dockerfile's own command, run with a stand-in for uv."""
+"""Which build of torch images that run networks get: the Dockerfile's own command, run with a stand-in for uv."""
 
 import re
 import subprocess
@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from .conftest import ROOT
+
+pytestmark = pytest.mark.parametrize("image", ["upscale", "serve"])
 
 STAND_IN_FOR_UV = """#!/bin/sh
 printf '%s\\n' "$*" >> "$0.calls"
@@ -30,10 +32,10 @@ def uv(tmp_path: Path) -> Path:
     return program
 
 
-def install(uv: Path, **arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Runs what the Dockerfile installs with, given build arguments, in a folder of the test in place of the image."""
+def install(image: str, uv: Path, **arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Runs what an image's Dockerfile installs with, given build arguments, in a folder of the test."""
     folder = uv.parents[2]
-    text = (ROOT / "containers" / "upscale" / "Dockerfile").read_text()
+    text = (ROOT / "containers" / image / "Dockerfile").read_text()
     (command,) = [each for each in re.findall(r"^RUN ((?:.*\\\n)*.*)$", text, flags=re.MULTILINE) if "uv pip" in each]
     command = command.replace("/usr/lib/sr", str(folder / "sr")).replace("/opt/uv", str(folder / "uv"))
     environment = {"PATH": "/usr/bin:/bin", "TORCH_BACKEND": "", **arguments}
@@ -51,10 +53,10 @@ def install(uv: Path, **arguments: str) -> "subprocess.CompletedProcess[str]":
     ],
 )
 def test_uv_is_asked_for_the_build_that_the_argument_names(
-    uv: Path, arguments: dict[str, str], asked_for: list[str], not_asked_for: list[str]
+    image: str, uv: Path, arguments: dict[str, str], asked_for: list[str], not_asked_for: list[str]
 ) -> None:
     # when
-    ended = install(uv, **arguments)
+    ended = install(image, uv, **arguments)
     # then
     assert ended.returncode == 0, ended.stderr
     installing, removing = uv.with_name("uv.calls").read_text().splitlines()
@@ -70,18 +72,18 @@ def test_uv_is_asked_for_the_build_that_the_argument_names(
     assert services == {"s3"}
 
 
-def test_uv_trusts_whom_pip_is_told_to_trust(uv: Path) -> None:
+def test_uv_trusts_whom_pip_is_told_to_trust(image: str, uv: Path) -> None:
     # given a proxy's own authority
-    assert install(uv, PIP_CERT="/run/ca.crt").returncode == 0
+    assert install(image, uv, PIP_CERT="/run/ca.crt").returncode == 0
     assert uv.with_name("uv.certificates").read_text() == "/run/ca.crt"
 
 
-def test_cuda_gets_into_no_image_for_cpus(uv: Path) -> None:
+def test_cuda_gets_into_no_image_for_cpus(image: str, uv: Path) -> None:
     # given wheels at hand, with torch's CUDA build among them
     uv.with_name("uv.finds-cuda").touch()
     # when
-    for_gpus = install(uv, PIP_FIND_LINKS="/wheels")
-    for_cpus = install(uv, PIP_FIND_LINKS="/wheels", TORCH_BACKEND="cpu")
+    for_gpus = install(image, uv, PIP_FIND_LINKS="/wheels")
+    for_cpus = install(image, uv, PIP_FIND_LINKS="/wheels", TORCH_BACKEND="cpu")
     # then
     assert for_gpus.returncode == 0, for_gpus.stderr
     assert for_cpus.returncode == 1
