@@ -154,17 +154,18 @@ def tier_for(
         return settings.tier
     able = [tier for tier in among if suits(settings, tier)]
     if not able:
-        wanted = "a CPU" if TIERS[among[0]].has_gpu else "a GPU"
         raise InputError(
-            f"device, precision or kernels were chosen for {wanted}, and plans here choose among {', '.join(among)}; "
-            "leave those settings out, or name a tier"
+            f"plans here choose among {', '.join(among)}, and none has the device, precision and kernels that were "
+            "asked for; leave those settings out, or name a tier"
         )
     return choose_tier(model, video, settings, among=able)
 
 
 def suits(settings: Settings, tier: Tier) -> bool:
-    """Whether device, precision and kernels, as far as they were asked for, are for that tier's kind of machine."""
+    """Whether that tier's kind of machine has the device, precision and kernels, as far as they were asked for."""
     has_gpu = TIERS[tier].has_gpu
+    if settings.precision == "bf16" and tier in _WITHOUT_BF16:
+        return False
     if settings.device != "auto":
         return has_gpu == (settings.device == "cuda")
     if settings.kernels in ("winograd", "fused"):
@@ -209,7 +210,7 @@ def execution(settings: Settings, model: ModelSpec, tier: Tier, *, picture_px: i
             raise InputError(f"{model.name} is wrong in {precision}; choose one of {', '.join(model.precisions)}")
         precision = "fp32"
     if precision == "bf16" and device == "cuda" and tier in _WITHOUT_BF16:
-        raise InputError(f"the GPU of tier {tier} does not compute in bf16; choose fp16")
+        raise InputError(f"the GPU of tier {tier} does not compute in bf16; choose fp16, or tier premium")
     kernels = _kernels(settings, model, tier, precision)
     _check_kernels(kernels, model, device, precision)
     tile_px = settings.tile_px

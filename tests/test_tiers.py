@@ -101,17 +101,23 @@ def test_a_request_may_name_any_tier() -> None:
         (Settings(kernels="fused", codec="hevc"), "standard"),
         (Settings(precision="fp16", codec="hevc"), "standard"),
         (Settings(precision="fp32", codec="hevc"), "cpu"),
+        (Settings(precision="bf16"), "premium"),
+        (Settings(precision="bf16", device="cuda"), "premium"),
     ],
 )
 def test_what_is_asked_for_of_a_machine_decides_which_it_can_be(settings: Settings, tier: CloudTier) -> None:
     assert tier_for(settings, LIGHT, clip()) == tier
+    # and what it is planned for then, it can do
+    assert make_plan(builders.request(settings), LIGHT, clip()).tier == tier
 
 
 def test_what_no_tier_of_a_deployment_can_do_is_refused() -> None:
-    with pytest.raises(InputError, match="were chosen for a GPU, and plans here choose among cpu; leave those"):
+    with pytest.raises(InputError, match="plans here choose among cpu, and none has the device, precision and"):
         tier_for(Settings(precision="fp16"), LIGHT, clip(), among=("cpu",))
-    with pytest.raises(InputError, match="were chosen for a CPU, and plans here choose among standard, premium; leave"):
+    with pytest.raises(InputError, match="choose among standard, premium, and none has the device"):
         tier_for(Settings(device="cpu"), LIGHT, clip(), among=("standard", "premium"))
+    with pytest.raises(InputError, match="choose among standard, memory, and none has the device"):
+        tier_for(Settings(precision="bf16"), LIGHT, clip(), among=("standard", "memory"))
 
 
 def test_on_cpus_the_images_kernels_are_planned_for_the_networks_that_they_are_for() -> None:

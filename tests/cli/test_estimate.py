@@ -73,9 +73,14 @@ def test_what_only_a_gpu_can_do_is_planned_for_the_gpu_that_a_job_takes(
     assert main(["estimate", clip, "--model", "compact-x2", "--kernels", "fused"]) == ExitCode.OK
     assert {row[0] for row in rows(capsys.readouterr().out)} == {"compact-x2"}
 
-    # and a precision that the GPU of the job's tier does not have
-    assert main(["estimate", clip, "--model", "compact-x2", "--precision", "bf16"]) == ExitCode.INPUT
-    assert "the GPU of tier standard does not compute in bf16" in capsys.readouterr().err
+    # and a precision that only one tier's GPU has
+    assert main(["estimate", clip, "--model", "compact-x2", "--precision", "bf16"]) == ExitCode.OK
+    assert next(row[2:4] for row in rows(capsys.readouterr().out)) == ["premium", "*"]
+
+    # and one that the GPU of the tier that was asked for does not have
+    refused = ["estimate", clip, "--model", "compact-x2", "--precision", "bf16", "--tier", "standard"]
+    assert main(refused) == ExitCode.INPUT
+    assert "the GPU of tier standard does not compute in bf16; choose fp16, or tier premium" in capsys.readouterr().err
 
 
 def test_a_network_that_cannot_do_it_is_named_with_the_reason(

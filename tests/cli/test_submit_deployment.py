@@ -49,7 +49,7 @@ def test_what_a_deployment_chooses_among_decides_what_is_estimated_and_refused(
 
     # Then what needs a GPU is refused before anything is brought, unless a tier is named
     told = refused(capsys, clip, "--state-machine", cpus, "--precision", "fp16")
-    assert "chosen for a GPU, and plans here choose among cpu; leave those settings out, or name a tier" in told
+    assert "plans here choose among cpu, and none has the device, precision and kernels that were asked for" in told
     (entry,) = submitted(
         capsys, clip, "--state-machine", cpus, "--precision", "fp16", "--tier", "premium", "--budget", "5"
     )

@@ -50,7 +50,7 @@ def deployed() -> Iterator[Account]:
         (["CLIP", "--model", "no-such-network"], "there is no network no-such-network in s3://sr-test-models"),
         (["CLIP", "--model", "realesrgan-x4plus"], "SR_MODELS=s3://sr-test-models sr models pull realesrgan-x4plus"),
         (["CLIP", "--scale", "4", "--model", "compact-x2"], "compact-x2 is a ×2 network, not ×4"),
-        (["CLIP", "--precision", "bf16"], "the GPU of tier standard does not compute in bf16"),
+        (["CLIP", "--precision", "bf16", "--tier", "memory"], "the GPU of tier memory does not compute in bf16"),
         (["CLIP", "--budget", "free"], "'free' is not an amount in dollars"),
         (["CLIP", "--stack", "other"], "there is no stack other-storage in us-east-1; check the deployment's name"),
         (["CLIP", "--state-machine", "UpscaleVideo"], "UpscaleVideo is not the ARN of a state machine"),
