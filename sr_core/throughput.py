@@ -73,11 +73,12 @@ def frame_cost(model: ModelSpec, video: VideoInfo, tier: Tier, settings: Setting
     machine = TIERS[tier]
     input_px = video.width_px * video.height_px
     output_px = input_px * model.scale**2
-    model_seconds = 2.0 * model.macs_per_pixel * input_px / _achieved(model, machine)
-    if machine.memory_bytes_per_second is not None:
+    uses_gpu = machine.has_gpu and settings.device != "cpu"
+    model_seconds = 2.0 * model.macs_per_pixel * input_px / _achieved(model, machine, settings, uses_gpu=uses_gpu)
+    if uses_gpu and machine.memory_bytes_per_second is not None:
         model_seconds = max(model_seconds, moved_bytes(model) * input_px / machine.memory_bytes_per_second.value)
     codec_seconds = output_px / (machine.encoded_pixels_per_second.value * relative_rate(settings, video))
-    shares_cores = not machine.has_gpu
+    shares_cores = not uses_gpu
     hours = _seconds(model_seconds, codec_seconds, shares_cores=shares_cores) * machine.share / 3600
     host_bytes = RESIDENT_BYTES + FRAMES_IN_FLIGHT * _frame_bytes(output_px, video)
     return FrameCost(
@@ -112,12 +113,15 @@ def features(model: ModelSpec) -> float:
     return (sqrt(outer**2 + 4 * inner * model.macs_per_pixel / 9) - outer) / (2 * inner)
 
 
-def _achieved(model: ModelSpec, machine: TierMachine) -> float:
-    """FLOP a second. On a CPU narrow networks reach less than wide ones, and torch's layers less than Winograd's."""
-    rate = machine.flops_per_second.value
-    if machine.has_gpu:
-        return rate
-    if not suits_winograd(model):
+def _achieved(model: ModelSpec, machine: TierMachine, settings: Settings, *, uses_gpu: bool) -> float:
+    """FLOP a second. On a CPU narrow networks reach less than wide ones, and torch's layers less than Winograd's.
+
+    A machine whose GPU is not to be used has cores like those of tier cpu.
+    """
+    if uses_gpu:
+        return machine.flops_per_second.value
+    rate = (TIERS["cpu"] if machine.has_gpu else machine).flops_per_second.value
+    if settings.kernels == "torch" or not suits_winograd(model):
         return rate * _BY_TORCH
     return rate if features(model) >= _WIDE_FEATURES else rate * _NARROW
 

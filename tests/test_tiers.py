@@ -52,6 +52,20 @@ def test_how_much_of_a_cpus_rate_a_network_reaches_is_told_by_its_layers(changes
     assert suits_winograd(model) == (share > 0.4)
 
 
+def test_what_a_job_is_told_to_compute_by_and_on_is_what_its_cost_goes_by() -> None:
+    # Given a job for CPUs by torch's layers
+    by_torch = frame_cost(LIGHT, clip(), "cpu", Settings(kernels="torch"))
+    assert by_torch.model_seconds == pytest.approx(frame_cost(LIGHT, clip(), "cpu").model_seconds * 0.65 / 0.4)
+
+    # and one that leaves its GPU unused
+    idle_gpu = frame_cost(LIGHT, clip(), "standard", Settings(device="cpu", kernels="torch"))
+
+    # Then that takes what it takes on as many cores, at the price of the GPU
+    assert idle_gpu.seconds == pytest.approx(by_torch.seconds)
+    hourly = idle_gpu.spot_usd * 3600 / idle_gpu.seconds
+    assert hourly == pytest.approx(TIERS["standard"].spot_usd_per_hour)
+
+
 @pytest.mark.parametrize(
     ("model", "settings", "tier"),
     [
