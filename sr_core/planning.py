@@ -11,7 +11,14 @@ from math import ceil
 
 from sr_core.delivery import delivery_encoding, lossless_encoding, output_color, output_format, output_warnings
 from sr_core.errors import InputError
-from sr_core.throughput import choose_tier, chunk_frames, suits_winograd
+from sr_core.throughput import (
+    LONGEST_SEGMENT_SECONDS,
+    choose_tier,
+    chunk_frames,
+    frame_cost,
+    segment_seconds,
+    suits_winograd,
+)
 from sr_core.tiers import CLOUD_TIERS, TIERS
 from sr_core.types import (
     COMPACT,
@@ -148,7 +155,7 @@ def tier_for(
 ) -> CloudTier:
     """The tier that was asked for; else the one that the workload is cheapest on, of those `among` that can run it.
 
-    Raises InputError where none of these can.
+    Raises InputError where none of these can, or could save a segment before its job is ended for taking too long.
     """
     if settings.tier != "auto":
         return settings.tier
@@ -158,7 +165,15 @@ def tier_for(
             f"plans here choose among {', '.join(among)}, and none has the device, precision and kernels that were "
             "asked for; leave those settings out, or name a tier"
         )
-    return choose_tier(model, video, settings, among=able)
+    tier = choose_tier(model, video, settings, among=able)
+    seconds = segment_seconds(frame_cost(model, video, tier, settings), video)
+    if seconds > LONGEST_SEGMENT_SECONDS:
+        raise InputError(
+            f"{model.name} would take about {seconds / 3600:.0f} hours for {SEGMENT_SECONDS} s of this video on tier "
+            f"{tier}, which jobs seldom may, and plans here choose among {', '.join(among)}; name a tier with a GPU "
+            "or choose a smaller network (see `sr models`)"
+        )
+    return tier
 
 
 def suits(settings: Settings, tier: Tier) -> bool:

@@ -24,6 +24,9 @@ CHUNK_SECONDS = 600
 """Of work for one upscale job: long against starting a machine (two to four minutes), short against losing one."""
 MAX_SEGMENT_SECONDS = 600.0
 """Longest that one segment, the unit which a reclaimed machine loses, may take before a faster tier is worth it."""
+LONGEST_SEGMENT_SECONDS = 3 * 3600.0
+"""Half of what a job may take, where a deployment does not say otherwise (`job_timeout_minutes`): the figures are right
+to a factor. A job that is ended within its first segment leaves nothing, and neither would the next."""
 WORTHWHILE_SAVING = 0.25
 """Part of the price that another tier must save before it is preferred to standard: the table is not exact enough for
 less, and every tier that a plan avoids is a market that its chunks do not wait for."""
@@ -141,6 +144,11 @@ def chunk_frames(model: ModelSpec, video: VideoInfo, tier: Tier, settings: Setti
     return max(1, int(CHUNK_SECONDS / frame_cost(model, video, tier, settings).seconds))
 
 
+def segment_seconds(cost: FrameCost, video: VideoInfo) -> float:
+    """Wall time of a segment of `video`, which is lost when its machine is."""
+    return cost.seconds * SEGMENT_VIDEO_SECONDS * float(video.rate)
+
+
 def choose_tier(
     model: ModelSpec,
     video: VideoInfo,
@@ -164,7 +172,7 @@ def choose_tier(
     usual, cheapest = fitting[0], min(fitting, key=lambda tier: costs[tier].spot_usd)
     is_worth_it = costs[cheapest].spot_usd < costs[usual].spot_usd * (1 - WORTHWHILE_SAVING)
     chosen = cheapest if is_worth_it else usual
-    if costs[chosen].seconds * SEGMENT_VIDEO_SECONDS * float(video.rate) > MAX_SEGMENT_SECONDS:
+    if segment_seconds(costs[chosen], video) > MAX_SEGMENT_SECONDS:
         chosen = min(fitting, key=lambda tier: costs[tier].seconds)
     return chosen
 

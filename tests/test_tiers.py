@@ -95,8 +95,22 @@ def test_a_deployment_says_among_which_a_plan_may_choose() -> None:
 
     # and pictures for which no machine there has the memory
     huge = builders.video(width_px=3840, height_px=2160)
-    assert not frame_cost(HEAVY, huge, "cpu").fits
-    assert tier_for(Settings(), HEAVY, huge, among=("cpu",)) == "cpu"
+    light = LIGHT.model_copy(update={"scale": 4})
+    assert not frame_cost(light, huge, "cpu").fits
+    assert tier_for(Settings(), light, huge, among=("cpu",)) == "cpu"
+
+
+def test_no_plan_of_itself_takes_a_tier_on_which_jobs_would_end_before_their_first_segment() -> None:
+    # Given a heavy network and large pictures
+    large = clip(1920, 1080)
+    assert tier_for(Settings(), HEAVY, large) == "standard"
+
+    # When a deployment has CPUs alone, and nobody has asked for them
+    with pytest.raises(InputError, match=r"heavy would take about \d hours for 4 s of this video on tier cpu, which"):
+        tier_for(Settings(), HEAVY, large, among=("cpu",))
+
+    # Then whoever does ask for them gets them: a deployment may let its jobs run for days
+    assert tier_for(Settings(tier="cpu"), HEAVY, large, among=("cpu",)) == "cpu"
 
 
 def test_a_request_may_name_any_tier() -> None:
