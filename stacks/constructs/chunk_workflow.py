@@ -123,6 +123,8 @@ class Jobs:
             command=command,
             machine=machine,
             queue_seconds=self.queue_seconds,
+            # Upscale computes on as many cores as it pays for: more of them where there is more memory.
+            environment={contract.ENV_CORES: str(machine.vcpus)} if job_definition == self.upscale_on_cpu else {},
             on_success=on_success,
             on_failure=on_failure,
             gpu_memory=gpu_memory,

@@ -10,8 +10,8 @@ Pure: names in, Amazon States Language out. The raw Cause is matched as text, be
 state that parses it cannot be caught.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from stacks.constructs import retries
 from stacks.constructs.asl import FAILURE, State, States, choice, named_failure
@@ -63,6 +63,8 @@ class SpotThenOnDemand:
     """Longest stay of one submission, waiting included."""
     on_success: str
     on_failure: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What the job is told in place of its definition's words."""
     gpu_memory: str | None = None
     """Entry of the fragment that has more GPU memory; None: there is none, the failure stands."""
     host_capacity: str | None = None
@@ -95,6 +97,8 @@ class SpotThenOnDemand:
         }
 
     def _submit(self, queue: str, why: str, *, timed_out: str, attempts: State) -> State:
+        words = [{"Name": name, "Value": value} for name, value in self.environment.items()]
+        told = {"Environment": words} if words else {}
         return {
             "Type": "Task",
             "Resource": "arn:aws:states:::batch:submitJob.sync",
@@ -105,6 +109,7 @@ class SpotThenOnDemand:
                 "ContainerOverrides": {
                     "Command.$": f"States.Array({', '.join(self.command)})",
                     "ResourceRequirements": self.machine.requirements(),
+                    **told,
                 },
                 "Tags": {"sr-job.$": "$.job.id"},
                 "PropagateTags": True,

@@ -47,11 +47,12 @@ def test_a_reason_decides_what_follows_and_never_a_gpu(routed: Run, name: str) -
     assert [queue for _, queue, of in routed.execution.submissions() if of == chunk][-1] == queue
 
 
-def test_a_job_asks_for_four_cores_and_uses_no_more(routed: Run) -> None:
+def test_a_job_uses_as_many_cores_as_it_asks_for(routed: Run) -> None:
     jobs = [job for job in routed.jobs() if job.target.stage == Stage.UPSCALE]
 
     assert {job.vcpus for job in jobs if job.job_queue.name == "sr-trial-cpu"} == {4}
-    assert {job.environment[ENV_CORES] for job in jobs} == {"4"}
+    assert {job.vcpus for job in jobs if job.job_queue.name == "sr-trial-cpu-memory"} == {8}
+    assert all(job.environment[ENV_CORES] == str(job.vcpus) for job in jobs)
 
 
 def test_out_of_gpu_memory_means_nothing_where_there_is_none(runs: Runs) -> None:
