@@ -141,13 +141,13 @@ CLOUD_TIERS: tuple[CloudTier, ...] = ("standard", "premium", "memory", "cpu")
 """Those that a plan may choose, the usual one first."""
 
 
-def tiers_of(text: str) -> tuple[CloudTier, ...]:
+def tiers_of(text: str, *, place: str) -> tuple[CloudTier, ...]:
     """What `contract.ENV_TIERS` and a deployment's output say: those named, the usual one first; all where none is.
 
-    Raises InputError for a name that is none.
+    Raises InputError for a name that is none, which says at which `place` it stands.
     """
     named = text.split()
     unknown = [name for name in named if name not in CLOUD_TIERS]
     if unknown:
-        raise InputError(f"there is no tier {unknown[0]}; there are {', '.join(CLOUD_TIERS)}")
+        raise InputError(f"{place}: there is no tier {unknown[0]}; there are {', '.join(CLOUD_TIERS)}")
     return tuple(tier for tier in CLOUD_TIERS if tier in named) or CLOUD_TIERS

@@ -172,10 +172,10 @@ def test_what_a_cpu_has_not_is_refused_by_name(settings: Settings, why: str) -> 
 
 
 def test_tiers_are_told_as_words_the_usual_one_first() -> None:
-    assert tiers_of("") == CLOUD_TIERS
-    assert tiers_of("cpu standard") == ("standard", "cpu")
-    with pytest.raises(InputError, match="there is no tier gpu; there are standard, premium, memory, cpu"):
-        tiers_of("cpu gpu")
+    assert tiers_of("", place="SR_TIERS") == CLOUD_TIERS
+    assert tiers_of("cpu standard", place="SR_TIERS") == ("standard", "cpu")
+    with pytest.raises(InputError, match="SR_TIERS: there is no tier gpu; there are standard, premium, memory, cpu"):
+        tiers_of("cpu gpu", place="SR_TIERS")
 
 
 def test_a_request_that_names_no_tier_is_the_job_that_it_was() -> None:

@@ -142,7 +142,7 @@ def _deployment(name: str, region: str, outputs: Mapping[str, str]) -> Deploymen
         input_buckets=_buckets(outputs[StackOutput.INPUTS]),
         output_buckets=_buckets(outputs[StackOutput.OUTPUTS]),
         models=outputs[StackOutput.MODELS],
-        tiers=tiers_of(outputs[StackOutput.TIERS]),
+        tiers=tiers_of(outputs[StackOutput.TIERS], place=f"output {StackOutput.TIERS} of {name}{_SUFFIX}"),
     )
 
 

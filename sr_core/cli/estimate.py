@@ -1,19 +1,21 @@
 """`sr estimate`: hours and dollars for a video, before anything runs: by network, or for one network by tier."""
 
 import argparse
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 
 from sr_core.cli.cost import amount
 from sr_core.cli.output import show, show_json
 from sr_core.cli.scratch import scratch_folder
 from sr_core.cli.settings import settings_from
+from sr_core.contract import ENV_TIERS
 from sr_core.errors import InputError
 from sr_core.estimate import NOT_COUNTED, Estimate, estimates
 from sr_core.model_files import find
 from sr_core.models.catalogue import describe_shipped, published, recommended, shipped
 from sr_core.storage import fetch_source
-from sr_core.tiers import PRICES
-from sr_core.types import ModelSpec, Settings, VideoInfo
+from sr_core.tiers import PRICES, tiers_of
+from sr_core.types import CloudTier, ModelSpec, Settings, VideoInfo
 from sr_core.video.source import probe_source
 
 _HEADINGS = ("network", "result", "tier", "machine", "jobs", "hours", "Spot", "On-Demand", "limited by")
@@ -21,14 +23,14 @@ _HEADINGS = ("network", "result", "tier", "machine", "jobs", "hours", "Spot", "O
 
 def run(options: argparse.Namespace) -> None:
     settings = settings_from(options)
-    models = _models(settings)
+    models, among = _models(settings), tiers_of(os.environ.get(ENV_TIERS, ""), place=ENV_TIERS)
     with scratch_folder() as scratch:
         video = probe_source(fetch_source(options.input, scratch))
     found: list[Estimate] = []
     refusals: dict[str, str] = {}
     for model in models:
         try:
-            found += estimates(settings, model, video)
+            found += estimates(settings, model, video, among=among)
         except InputError as error:
             refusals[model.name] = str(error)
     if not found:
@@ -45,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
         )
         return
     shown = found if len(models) == 1 else [each for each in found if each.is_chosen]
-    show("\n".join([_described(options.input, video), "", *_table(shown), *_remarks(refusals)]))
+    show("\n".join([_described(options.input, video), "", *_table(shown), *_remarks(refusals, among)]))
 
 
 def _models(settings: Settings) -> list[ModelSpec]:
@@ -88,9 +90,10 @@ def _row(each: Estimate) -> tuple[str, ...]:
     )
 
 
-def _remarks(refusals: dict[str, str]) -> Iterator[str]:
+def _remarks(refusals: dict[str, str], among: Sequence[CloudTier]) -> Iterator[str]:
     yield ""
-    yield "* the tier that a job takes. Hours are of all machines together; as many work at once as there are jobs"
+    yield f"* the tier that a job takes, if its deployment's plans choose among {', '.join(among)} ({ENV_TIERS})"
+    yield "  Hours are of all machines together, half as many where two jobs share one; all jobs can work at once"
     yield "  A projection, right to a factor. Not counted:"
     yield from (f"  - {each}" for each in NOT_COUNTED)
     yield f"  Prices: {PRICES}"

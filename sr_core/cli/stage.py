@@ -60,7 +60,7 @@ def _run_stage(
             plan = extract(
                 manifest,
                 scratch=scratch,
-                among=tiers_of(os.environ.get(ENV_TIERS, "")),
+                among=tiers_of(os.environ.get(ENV_TIERS, ""), place=ENV_TIERS),
                 chunk_segments=options.chunk_segments,
                 progress=progress,
                 interruption=interruption,

@@ -53,6 +53,24 @@ def test_a_tier_can_be_asked_for_and_what_no_tier_has_is_not_told(
     assert [row[2] for row in rows(capsys.readouterr().out)] == ["cpu", "local"]
 
 
+def test_what_a_job_takes_is_told_of_a_deployment_that_chooses_among_fewer(
+    clip: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a deployment for an account without GPUs, whose config says so
+    monkeypatch.setenv("SR_TIERS", "cpu")
+
+    assert main(["estimate", clip]) == ExitCode.OK
+
+    text = capsys.readouterr().out
+    assert {row[2] for row in rows(text)} == {"cpu"}
+    assert "if its deployment's plans choose among cpu (SR_TIERS)" in text
+
+    # and a name that is none is refused in a line that says where it stands
+    monkeypatch.setenv("SR_TIERS", "gpu")
+    assert main(["estimate", clip]) == ExitCode.INPUT
+    assert "SR_TIERS: there is no tier gpu; there are standard, premium, memory, cpu" in capsys.readouterr().err
+
+
 def test_a_machine_reads_the_same_in_json(clip: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["estimate", clip, "--scale", "4", "--json"]) == ExitCode.OK
 
