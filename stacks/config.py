@@ -39,7 +39,7 @@ class DeployConfig(Part):
     zones: tuple[str, ...] = ("us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d", "us-east-1f")
     """Availability zones; every one more is another market for Spot capacity."""
     cpu_architecture: Architecture = "x86_64"
-    """Of the machines and images for extract, encode and assemble."""
+    """Of the machines and images without a GPU: those of extract, encode and assemble, and of upscale on tier cpu."""
     network: Network = Network()
     pools: Pools = Pools()
     tiers: Annotated[tuple[CloudTier, ...], Field(min_length=1)] = tuple(CloudTier)
