@@ -28,7 +28,7 @@ those are the fused ones, which do also all that lies between RGB and planes; on
 SegmentCodec = Literal["delivery", "mezzanine"]
 CloudTier = Literal["cpu", "standard", "premium", "memory"]
 """`contract.CloudTier`, as a plan and a request spell it."""
-Tier = Literal["local"] | CloudTier
+Tier = Literal["local", CloudTier]
 
 
 COMPACT = "compact"
@@ -85,7 +85,7 @@ class Settings(Model):
     """fused: on a GPU, in half precision, for compact networks of up to 64 features. Not run on a GPU yet.
     winograd: on a CPU, in fp32, for compact networks. auto: winograd where nothing is faster, which is measured; else
     torch."""
-    tier: Literal["auto"] | CloudTier = "auto"
+    tier: Literal["auto", CloudTier] = "auto"
     """Kind of machine that upscales in the cloud; auto: what the workload is cheapest on. `sr run` takes no notice."""
     tile_px: int | None = Field(default=None, ge=32)
     """Side of a tile in input pixels, without its halo; None: whole frames where memory allows."""

@@ -211,6 +211,17 @@ def test_a_request_of_another_contract_is_refused(manifest: Manifest) -> None:
         manifest.request()
 
 
+def test_a_request_for_a_tier_that_there_is_not_is_told_which_there_are(manifest: Manifest) -> None:
+    # Given a request that was written by hand
+    written = json.loads(builders.request().to_json())
+    manifest.store.put_bytes(REQUEST_KEY, json.dumps(written | {"settings": {"tier": "gpu"}}).encode())
+
+    with pytest.raises(
+        InputError, match=r"settings\.tier: Input should be 'auto', 'cpu', 'standard', 'premium' or 'memory'"
+    ):
+        manifest.request()
+
+
 def test_a_plan_of_another_request_is_not_followed(manifest: Manifest) -> None:
     # Given that the request of the folder is replaced, but for what does not make it another job
     manifest.store.put_bytes(REQUEST_KEY, builders.request(overwrite=True).to_json())
