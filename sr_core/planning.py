@@ -159,12 +159,7 @@ def tier_for(
     """
     if settings.tier != "auto":
         return settings.tier
-    able = [tier for tier in among if suits(settings, tier)]
-    if not able:
-        raise InputError(
-            f"plans here choose among {', '.join(among)}, and none has the device, precision and kernels that were "
-            "asked for; leave those settings out, or name a tier"
-        )
+    able = _able(settings, among)
     tier = choose_tier(model, video, settings, among=able)
     seconds = segment_seconds(frame_cost(model, video, tier, settings), video)
     if seconds > LONGEST_SEGMENT_SECONDS:
@@ -174,6 +169,22 @@ def tier_for(
             "or choose a smaller network (see `sr models`)"
         )
     return tier
+
+
+def check_tier(settings: Settings, model: ModelSpec, *, among: Sequence[CloudTier] = CLOUD_TIERS) -> None:
+    """Raises InputError where settings contradict one another on every tier that a job may take, whatever the video."""
+    tier = settings.tier if settings.tier != "auto" else _able(settings, among)[0]
+    execution(settings, model, tier, picture_px=1)
+
+
+def _able(settings: Settings, among: Sequence[CloudTier]) -> list[CloudTier]:
+    able = [tier for tier in among if suits(settings, tier)]
+    if not able:
+        raise InputError(
+            f"plans here choose among {', '.join(among)}, and none has the device, precision and kernels that were "
+            "asked for; leave those settings out, or name a tier"
+        )
+    return able
 
 
 def suits(settings: Settings, tier: Tier) -> bool:

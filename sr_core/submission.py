@@ -27,7 +27,7 @@ from sr_core.contract import (
 from sr_core.delivery import container_for, default_output
 from sr_core.errors import InputError
 from sr_core.estimate import Estimate, estimates
-from sr_core.planning import check_scale, plan_in_prospect, tier_for
+from sr_core.planning import check_scale, check_tier, plan_in_prospect, tier_for
 from sr_core.storage import fetch_source, has_published, is_same_place, source_version
 from sr_core.storage.open import is_s3, local_path, parse_s3_uri
 from sr_core.storage.parts import FileDigest
@@ -119,6 +119,7 @@ def prepare(
     Raises InputError for what would be refused later, an output that is another job's included; TransientError.
     """
     check_scale(asked.settings, asked.model)
+    check_tier(asked.settings, asked.model, among=deployment.tiers)
     video: VideoInfo | None = None
     if is_s3(place):
         source, content = _allowed(place, deployment), None

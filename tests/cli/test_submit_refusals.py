@@ -51,6 +51,14 @@ def deployed() -> Iterator[Account]:
         (["CLIP", "--model", "realesrgan-x4plus"], "SR_MODELS=s3://sr-test-models sr models pull realesrgan-x4plus"),
         (["CLIP", "--scale", "4", "--model", "compact-x2"], "compact-x2 is a ×2 network, not ×4"),
         (["CLIP", "--precision", "bf16", "--tier", "memory"], "the GPU of tier memory does not compute in bf16"),
+        (
+            ["s3://archive/a.mp4", "--device", "cuda", "--tier", "cpu"],
+            "tier cpu has no GPU; leave out --device, or choose",
+        ),
+        (
+            ["s3://archive/a.mp4", "--kernels", "winograd", "--tier", "standard"],
+            "are for a CPU (--device cpu), and this",
+        ),
         (["CLIP", "--budget", "free"], "'free' is not an amount in dollars"),
         (["CLIP", "--stack", "other"], "there is no stack other-storage in us-east-1; check the deployment's name"),
         (["CLIP", "--state-machine", "UpscaleVideo"], "UpscaleVideo is not the ARN of a state machine"),
