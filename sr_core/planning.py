@@ -237,7 +237,7 @@ def execution(settings: Settings, model: ModelSpec, tier: Tier, *, picture_px: i
         precision = "fp32"
     if precision == "bf16" and device == "cuda" and tier in _WITHOUT_BF16:
         raise InputError(f"the GPU of tier {tier} does not compute in bf16; choose fp16, or tier premium")
-    kernels = _kernels(settings, model, tier, precision)
+    kernels = _kernels(settings, model, tier, device, precision)
     _check_kernels(kernels, model, device, precision)
     tile_px = settings.tile_px
     largest_px = _FUSED_WHOLE_FRAME_PX if kernels == "fused" else _WHOLE_FRAME_PX
@@ -255,12 +255,13 @@ def execution(settings: Settings, model: ModelSpec, tier: Tier, *, picture_px: i
     )
 
 
-def _kernels(settings: Settings, model: ModelSpec, tier: Tier, precision: Precision) -> Kernels:
+def _kernels(settings: Settings, model: ModelSpec, tier: Tier, device: Device, precision: Precision) -> Kernels:
     """What was asked for. Where nothing was, the images have Winograd's kernels for whatever CPU they are made for; a
     machine at hand has settled by measuring before it comes to planning (`request`)."""
     if settings.kernels != "auto":
         return settings.kernels
-    return "winograd" if tier == "cpu" and precision == "fp32" and suits_winograd(model) else "torch"
+    is_for_them = tier != "local" and (device, precision) == ("cpu", "fp32") and suits_winograd(model)
+    return "winograd" if is_for_them else "torch"
 
 
 def _check_has_no_gpu(device: Device, precision: Precision) -> None:

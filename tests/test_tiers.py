@@ -152,6 +152,10 @@ def test_on_cpus_the_images_kernels_are_planned_for_the_networks_that_they_are_f
     run = execution(Settings(), LIGHT, "cpu", picture_px=640 * 360)
     assert (run.device, run.precision, run.kernels, run.multiple_px) == ("cpu", "fp32", "winograd", 4)
 
+    # also where a machine has a GPU that is not to be used
+    run = execution(Settings(device="cpu"), LIGHT, "standard", picture_px=640 * 360)
+    assert (run.device, run.precision, run.kernels) == ("cpu", "fp32", "winograd")
+
     narrow = LIGHT.model_copy(update={"macs_per_pixel": 10_000})
     for model, settings in ((narrow, Settings()), (HEAVY, Settings()), (LIGHT, Settings(kernels="torch"))):
         run = execution(settings, model, "cpu", picture_px=640 * 360)
