@@ -144,6 +144,32 @@ def test_kernels_that_are_wrong_on_this_cpu_are_noticed_at_the_start(
 
 
 @needs_kernels
+@pytest.mark.parametrize("channels", [16, 32, 48, 64])
+def test_so_are_those_for_any_number_of_channels_and_a_thousandth(
+    channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given kernels that are off by a thousandth for as many channels as they multiply at once, and right for all others
+    found, convolve = library(), Library.convolve
+    assert found is not None
+
+    def convolve_wrongly(self: Library, layer: Layer, seen: Pixels, result: Pixels, *, grid: int) -> None:
+        convolve(self, layer, seen, result, grid=grid)
+        if layer.outputs == channels:
+            result.values.mul_(1.001)
+
+    error_of.cache_clear()
+    right = error_of(found)
+    monkeypatch.setattr(Library, "convolve", convolve_wrongly)
+    error_of.cache_clear()  # as in a new process
+
+    # Then networks of them are refused, while right ones are far from it
+    with pytest.raises(InputError, match="are wrong on this CPU"):
+        accelerate(lively())
+    assert right < 1e-4
+    error_of.cache_clear()
+
+
+@needs_kernels
 def test_weights_that_are_unusable_are_no_fault_of_the_kernels() -> None:
     network = copy.deepcopy(lively())
     nn.init.constant_(network.convolutions()[0][0].weight, torch.nan)
