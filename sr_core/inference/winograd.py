@@ -162,8 +162,11 @@ class WinogradCompact(nn.Module):
         if chosen is None:
             tiles = torch.arange(tile_count(*planes.shape[1:], grid=grid), dtype=torch.int32)
             chosen = Chosen(tiles, torch.empty(len(tiles), dtype=torch.bool))
-        shares = chosen.shared(min(threads, max(1, len(chosen.tiles) // _TILES_FOR_A_THREAD)))
-        return _at_once(lambda share: compute(chosen=share), shares)
+        count = min(threads, len(chosen.tiles) // _TILES_FOR_A_THREAD)
+        if count <= 1:
+            compute(chosen=chosen)
+            return 0.0
+        return _at_once(lambda share: compute(chosen=share), chosen.shared(count))
 
     def _spread(self, part: Rectangle, compute: Callable[[Rectangle], None], *, grid: int = 0) -> None:
         """Has bands of a part computed, each by a thread; all but the first begin where tiles do."""

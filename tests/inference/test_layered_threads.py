@@ -82,6 +82,25 @@ def test_a_frame_may_be_shared_by_threads(monkeypatch: pytest.MonkeyPatch) -> No
     assert are_same(found, expected)
 
 
+def test_few_tiles_are_computed_by_the_frames_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given more cores than frames can follow one another, and fewer tiles than are worth the start of a thread
+    monkeypatch.setattr(layered, "core_count", lambda: 16)
+    monkeypatch.setattr("sr_core.inference.winograd._TILES_FOR_A_THREAD", 10_000)
+    at_work = set[threading.Thread]()
+
+    def enlarge(self: Library, *given: object, **named: object) -> None:
+        at_work.add(threading.current_thread())
+        ENLARGE(self, *given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Library, "enlarge", enlarge)
+
+    subject = unchecked(layers())
+    upscale(subject, wandering(still(), 5))
+
+    assert subject._threads == 4
+    assert at_work == {threading.current_thread()}
+
+
 def test_equal_frames_wait_for_the_first_and_no_thread_does(monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a frame on its way, and any number of frames that are equal to it
     go_on = threading.Event()
