@@ -29,7 +29,8 @@ _WIDTHS = {
 }
 """What torch promises of a CPU of that capability, and no more."""
 
-# By it a library is known that was compiled of other sources than the package has.
+# By it a library is known that was compiled of other sources than the package has. A fingerprint names these alone, so
+# whoever changes how FLAGS have sums rounded changes a source as well, if only a comment. CFLAGS come before them.
 source_id = hashlib.sha256(b"".join(source.read_bytes() for source in SOURCES)).hexdigest()[:8]
 
 setup(
