@@ -69,7 +69,10 @@ class LayeredUpscaler:
         self._conversion, self._output = conversion, conversion(*output)
         self._quarter_turns = quarter_turns
         self._threads = -(-core_count() // (network.layer_count // LEAST_BEHIND + 1))
-        """For each frame: there are machines with more cores than frames that can follow one another."""
+        """For each frame: there are machines with more cores than frames that can follow one another.
+
+        Rounded up: frames wait for one another, so that with as many threads as cores some of these would idle.
+        """
         self._lock = threading.Lock()
         self._last: Step | None = None
         self._entered: _Entered | None = None
