@@ -41,6 +41,8 @@ def bring(
 
     Raises IntegrityError when the file is not that of `digest` any more, InputError, TransientError.
     """
+    if is_there(uri, sha256=digest.sha256):  # brought since it was looked for, be it by the same command
+        return
     name, key = parse_s3_uri(uri)
     bucket = S3Bucket(name)
     way = bucket.accelerated() if accelerate else bucket

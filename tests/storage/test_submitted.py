@@ -12,8 +12,10 @@ from moto import mock_aws
 
 from sr_core.errors import InputError, IntegrityError
 from sr_core.storage import s3_bucket
+from sr_core.storage.parts import PART_BYTES as PART_BYTES_OF_SUBMIT
 from sr_core.storage.s3_bucket import S3Bucket
 from sr_core.storage.submitted import bring, digest_of_file, is_there
+from sr_core.storage.transfer import UploadListener
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -21,6 +23,15 @@ if TYPE_CHECKING:
 MakeFile = Callable[[bytes], tuple[Path, str]]
 
 PART_BYTES = 5 * 1024 * 1024
+
+
+class Counting(UploadListener):
+    """Hears how many parts are sent."""
+
+    parts = 0
+
+    def sent(self, done_bytes: int, total_bytes: int) -> None:
+        self.parts += 1
 
 
 @pytest.mark.usefixtures("aws_environment")
@@ -32,6 +43,19 @@ def test_a_source_is_there_once_it_was_brought(bucket: str, make_file: MakeFile)
     bring(path, uri, digest=digest_of_file(path), accelerate=True)
 
     assert is_there(uri, sha256=sha256)
+
+
+@pytest.mark.usefixtures("aws_environment")
+def test_what_is_there_by_now_is_not_sent_again(bucket: str, make_file: MakeFile) -> None:
+    # Given a large file that was looked at, like a copy of it, before either was brought
+    path, _ = make_file(b"x" * (PART_BYTES_OF_SUBMIT + 1))
+    uri, digest = f"s3://{bucket}/film.mp4", digest_of_file(path)
+    first, second = Counting(), Counting()
+
+    for listener in (first, second):
+        bring(path, uri, digest=digest, accelerate=False, listener=listener)
+
+    assert (first.parts, second.parts) == (2, 0)
 
 
 @pytest.mark.usefixtures("aws_environment")
