@@ -13,7 +13,7 @@ from sr_core.aws.failures import SDK_ERRORS, error_code, of_answer, of_sdk, stat
 from sr_core.errors import InputError, IntegrityError, SrError, TransientError
 from sr_core.storage.base import ObjectNotFound
 
-CORRUPTED = frozenset({"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"})
+_CORRUPTED = frozenset({"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"})
 """How S3 says that bytes are not those of their checksum."""
 _WRONG_REGION = frozenset(
     {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "301"}
@@ -54,9 +54,10 @@ def _of_answer(error: ClientError, bucket: str, key: str, uri: str) -> SrError:
         return TransientError(f"{uri}: S3 failed ({code}, status {status}); try again")
     if key and (code in ("NoSuchKey", "NoSuchVersion") or status == 404):
         return ObjectNotFound(key, f"s3://{bucket}")
-    if code in CORRUPTED:
+    if code in _CORRUPTED:
         return IntegrityError(
-            f"{uri}: S3 received other bytes than were announced ({code}); the file changed while it was sent"
+            f"{uri}: S3 received other bytes than were announced ({code}); the file changed while it was sent, "
+            "or was damaged on its way; try again when nobody writes to it"
         )
     if code == "InvalidObjectState":
         return InputError(f"{uri}: the object is archived; restore it from Glacier first")

@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 from sr_core.aws.failures import error_code, is_denied
 from sr_core.errors import TransientError
 from sr_core.storage.parts import Part
-from sr_core.storage.s3_errors import CORRUPTED
 from sr_core.storage.s3_multipart import MultipartUpload
 from sr_core.storage.transfer import UploadListener
 
@@ -60,7 +59,7 @@ class ResumableUpload:
     def store(self, listener: UploadListener) -> bool:
         """Brings it there, unless the key is taken. Returns whether it did.
 
-        What was sent stays for the next call, whatever this one ends with, unless the file is not what its parts say.
+        After an error, what was sent stays for the next call, unless other writers keep getting in the way.
 
         Raises ResumingDenied, TransientError (other writers keep getting in the way) or what the SDK raises.
         """
@@ -77,10 +76,7 @@ class ResumableUpload:
                 upload.complete(completed, {"IfNoneMatch": "*"})
                 return True
             except ClientError as error:
-                code = error_code(error)
-                if code in CORRUPTED:
-                    upload.abort()
-                if code not in _OVERTAKEN:
+                if error_code(error) not in _OVERTAKEN:
                     raise
             if self.is_taken():
                 upload.abort()

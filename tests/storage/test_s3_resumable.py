@@ -138,7 +138,22 @@ def test_a_small_file_asks_for_no_further_rights(upload: Upload, strict_s3: Stri
     assert upload.heard == []
 
 
-def test_a_file_that_changes_while_its_rest_is_sent_is_refused_and_leaves_nothing(upload: Upload) -> None:
+def test_a_part_that_is_damaged_on_its_way_costs_no_other(upload: Upload) -> None:
+    # Given S3 that gets other bytes of the third part than the file has
+    def damage(params: dict[str, Any]) -> None:
+        if params["PartNumber"] == 3:
+            params["Body"] = b"?" + params["Body"][1:]
+
+    with before(upload.client, "UploadPart", damage), pytest.raises(IntegrityError, match="or was damaged on its way"):
+        upload()
+
+    assert upload()
+
+    assert upload.parts_sent == [3, 4]
+    assert upload.stored == CONTENT
+
+
+def test_a_file_that_changes_while_its_rest_is_sent_is_refused(upload: Upload) -> None:
     upload.interrupted(at=3)
 
     def change(params: dict[str, Any]) -> None:
@@ -152,7 +167,6 @@ def test_a_file_that_changes_while_its_rest_is_sent_is_refused_and_leaves_nothin
     ):
         upload()
 
-    assert upload.unfinished == []
     assert "Contents" not in upload.client.list_objects_v2(Bucket=upload.bucket)
 
 
