@@ -66,8 +66,12 @@ def show(text: str) -> None:
 
 def note(text: str) -> None:
     """A remark beside the output, on standard error; where nobody can read it, that is no reason to stop."""
+    _remark(_harmless(text))
+
+
+def _remark(text: str, *, end: str = "\n") -> None:
     try:
-        print(_harmless(text), file=sys.stderr, flush=True)  # noqa: T201
+        print(text, end=end, file=sys.stderr, flush=True)  # noqa: T201
     except OSError:
         _discard(sys.stderr)
 
@@ -111,7 +115,7 @@ def bytes_display(what: str) -> Iterator[Callable[[int, int], None]]:
         text = f"{printable(what)}  {of_bytes(done_bytes, total_bytes)}"
         if is_terminal and (shown or done_bytes < total_bytes):
             shown = True
-            print(f"\r{text}", end="", file=sys.stderr, flush=True)  # noqa: T201
+            _remark(f"\r{text}", end="")
         elif not is_terminal and time.monotonic() - last >= _LINE_SECONDS:
             last = time.monotonic()
             note(text)

@@ -82,6 +82,21 @@ def test_remarks_that_nobody_reads_do_not_end_the_work(closed_pipe: int, monkeyp
         monkeypatch.undo()
 
 
+def test_a_terminal_that_is_gone_does_not_end_an_upload(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a terminal that is closed (a connection to a far machine that has ended) when a part of an upload was shown
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "w", buffering=1) as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with output.bytes_display("film.mov") as moved:
+            moved(1, 3)
+            os.close(ours)
+
+            # When more is to be shown, nothing is raised
+            moved(2, 3)
+            moved(3, 3)
+        monkeypatch.undo()
+
+
 def test_a_connection_that_breaks_within_the_work_is_not_taken_for_a_reader_that_has_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
