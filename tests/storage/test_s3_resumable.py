@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from sr_core.errors import IntegrityError, TransientError
+from sr_core.storage.s3_bucket import S3Bucket
 
 from .interrupted import CONTENT, KEY, PART_BYTES, PARTS, TOTAL_BYTES, Upload, part_of
 from .requests import before
@@ -136,6 +137,21 @@ def test_a_small_file_asks_for_no_further_rights(upload: Upload, strict_s3: Stri
     assert upload()
 
     assert upload.heard == []
+
+
+def test_what_jobs_upload_asks_for_no_further_rights_and_goes_on_with_nothing(
+    upload: Upload, strict_s3: StrictS3
+) -> None:
+    """Their roles have neither right (stacks/constructs/access.py)."""
+    upload.interrupted(at=3)
+    former = upload.unfinished
+    strict_s3.denied.update({"s3:ListBucketMultipartUploads", "s3:ListMultipartUploadParts"})
+
+    with before(upload.client, "UploadPart", lambda params: upload.parts_sent.append(params["PartNumber"])):
+        S3Bucket(upload.bucket, upload.client, part_bytes=PART_BYTES).upload(KEY, upload.path)
+
+    assert sorted(upload.parts_sent[-PARTS:]) == [1, 2, 3, 4]
+    assert (upload.stored, upload.unfinished) == (CONTENT, former)
 
 
 def test_a_part_that_is_damaged_on_its_way_costs_no_other(upload: Upload) -> None:
