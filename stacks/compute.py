@@ -73,22 +73,23 @@ class ComputeStack(Stack):
                 gpu=pool in GPU_POOL_OF.values(),
                 caps=Caps(spot_vcpus=chosen.max_vcpus, on_demand_vcpus=chosen.on_demand_max_vcpus),
                 capacity_wait=Duration.seconds(config.capacity_wait_seconds),
+                has_bulk=pool not in GPU_POOL_OF.values(),
             )
-            CfnOutput(self, f"{name}-queue".replace("-", ""), value=self.pools[pool].normal_queue.job_queue_arn)
+            CfnOutput(self, f"{name}-queue".replace("-", ""), value=self.pools[pool].queues.normal.job_queue_arn)
 
-    def machine(self, pool: PoolName) -> Machine:
-        """How a job is submitted to `pool`."""
+    def machine(self, pool: PoolName, *, is_bulk: bool = False) -> Machine:
+        """How a job is submitted to `pool`; one of hundreds of a video lets others go first where there are others."""
         queues = self.pools[pool]
+        chosen = queues.bulk if is_bulk and queues.bulk is not None else queues.queues
         return Machine(
-            normal_queue=queues.normal_queue.job_queue_arn,
-            on_demand_queue=queues.on_demand_queue.job_queue_arn,
+            normal_queue=chosen.normal.job_queue_arn,
+            on_demand_queue=chosen.on_demand.job_queue_arn,
             vcpus=JOB_VCPUS[pool],
             memory_mib=JOB_MEMORY_MIB[pool],
             gpus=1 if pool in GPU_POOL_OF.values() else 0,
         )
 
     def queue_arns(self) -> list[str]:
-        """Of every queue, two for each pool."""
-        return [
-            queue.job_queue_arn for pool in self.pools.values() for queue in (pool.normal_queue, pool.on_demand_queue)
-        ]
+        """Of every queue."""
+        pairs = [pair for pool in self.pools.values() for pair in (pool.queues, pool.bulk) if pair is not None]
+        return [queue.job_queue_arn for pair in pairs for queue in (pair.normal, pair.on_demand)]

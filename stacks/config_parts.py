@@ -86,8 +86,8 @@ class Retention(Part):
     """Intermediate files and receipts, each from the day it was written: a failed job that is resumed late loses files
     while it runs, and makes them again or fails for want of them. Resume it in half the time."""
     stale_upload_days: int = Field(default=7, ge=1, le=30)
-    """How long parts of an upload that was never finished are kept, from its beginning: as long as the longest may take,
-    a weekend of nobody at it included."""
+    """How long parts of an unfinished upload are kept, from its beginning: as long as the longest may take, a weekend
+    of nobody at it included."""
     old_output_days: int = Field(default=90, ge=1, le=3650)
     """Versions of an output that a newer one has replaced."""
     log_days: LogDays = 30

@@ -122,7 +122,11 @@ class PipelineStack(Stack):
             definitions={stage: job.definition.job_definition_arn for stage, job in self.jobs.by_stage.items()},
             upscale_on_cpu=self.jobs.upscale_on_cpu.definition.job_definition_arn,
             machines=Machines(
-                cpu=self._compute.machine("cpu"), cpu_memory=self._compute.machine("cpu_memory"), gpu=gpu
+                cpu=self._compute.machine("cpu"),
+                cpu_memory=self._compute.machine("cpu_memory"),
+                bulk_cpu=self._compute.machine("cpu", is_bulk=True),
+                bulk_cpu_memory=self._compute.machine("cpu_memory", is_bulk=True),
+                gpu=gpu,
             ),
             queue_seconds=self._config.queue_hours * 3600,
         )
@@ -167,12 +171,14 @@ class PipelineStack(Stack):
         running = self._arn("batch", "job/*")
         ids = "Batch gives a job its id when it is submitted"
         workflow.allow(
-            Right(sid="SubmitJobs", actions=["batch:SubmitJob"], resources=[*queues, *definitions]),
-            Right(sid="EndJobs", actions=["batch:TerminateJob", "batch:CancelJob"], resources=[running], because=ids),
+            # Together, since a role's own policies have room for 10,240 characters.
             Right(
-                sid="TagJobs",
-                actions=["batch:TagResource"],
-                resources=[running, *queues, *definitions],
+                sid="SubmitJobs", actions=["batch:SubmitJob", "batch:TagResource"], resources=[*queues, *definitions]
+            ),
+            Right(
+                sid="EndJobs",
+                actions=["batch:TerminateJob", "batch:CancelJob", "batch:TagResource"],
+                resources=[running],
                 because=ids,
             ),
             Right(

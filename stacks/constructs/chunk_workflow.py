@@ -16,6 +16,8 @@ from stacks.constructs.asl import FAILURE, State, States, choice, fail, named_fa
 from stacks.constructs.own_words import asked, own_words
 from stacks.constructs.spot_then_on_demand import Machine, SpotThenOnDemand
 
+CHUNK_STAGES = (Stage.UPSCALE, Stage.ENCODE)
+"""Those that have a job for each chunk."""
 INDEX_DIGITS = 5
 """Digits of a chunk's index in a key."""
 
@@ -26,6 +28,9 @@ class Machines:
 
     cpu: Machine
     cpu_memory: Machine
+    bulk_cpu: Machine
+    """The same machines for chunks, of which a video has hundreds: another's extract and assemble go before them."""
+    bulk_cpu_memory: Machine
     gpu: Mapping[CloudTier, Machine]
     """By tier, those that have one."""
 
@@ -45,14 +50,15 @@ class Jobs:
 
     def on_cpu(self, stage: Stage, *, on_success: str, on_failure: str) -> tuple[str, States]:
         """Entry and states of a stage on machines without a GPU: the usual ones, then those with more memory."""
-        is_upscale = stage == Stage.UPSCALE
+        machines, is_upscale = self.machines, stage == Stage.UPSCALE
+        is_bulk = stage in CHUNK_STAGES
         definition = self.upscale_on_cpu if is_upscale else self.definitions[stage]
         name = f"{stage.capitalize()}{CloudTier.CPU.capitalize() if is_upscale else ''}"
         roomy = self._fragment(
             f"{name}Memory",
             stage,
             definition,
-            self.machines.cpu_memory,
+            machines.bulk_cpu_memory if is_bulk else machines.cpu_memory,
             on_success=on_success,
             on_failure=on_failure,
         )
@@ -60,7 +66,7 @@ class Jobs:
             name,
             stage,
             definition,
-            self.machines.cpu,
+            machines.bulk_cpu if is_bulk else machines.cpu,
             on_success=on_success,
             on_failure=on_failure,
             host_capacity=roomy.entry,
@@ -113,7 +119,7 @@ class Jobs:
         command = [f"'{stage}'", f"'{contract.FLAG_JOB}'", "$.job.uri"]
         label = f"{self.prefix}-{stage}-{{}}"
         job_name = f"States.Format('{label}', $.job.id)"
-        if stage in (Stage.UPSCALE, Stage.ENCODE):
+        if stage in CHUNK_STAGES:
             command += [f"'{contract.FLAG_CHUNK}'", "States.Format('{}', $.chunk)"]
             job_name = f"States.Format('{label}-{{}}', $.job.id, $.chunk)"
         return SpotThenOnDemand(

@@ -3,6 +3,9 @@
     normal queue ────> 1. Spot environment   2. On-Demand environment (capped)      placement
     on-demand queue ─────────────────────────> the same On-Demand environment       after an interruption
 
+Where hundreds of jobs of one video could keep those of all others waiting, they have such a pair of their own, on the
+same environments, whose turn comes after the first pair's.
+
 Placement and interruption are two problems: the order in the normal queue answers the first, resubmission to the
 On-Demand queue the second. Batch takes the second environment also when the first is full, that is at Spot's cap. Both
 draw on one cap, so that it is a cap on everything paid at the full price.
@@ -36,8 +39,16 @@ class Caps:
     on_demand_vcpus: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queues:
+    """One for each way of asking for the same machines."""
+
+    normal: batch.JobQueue
+    on_demand: batch.JobQueue
+
+
 class SpotOnDemandQueues(Construct):
-    """Two compute environments and two queues."""
+    """Two compute environments and two queues, `queues`; two more with `has_bulk`, `bulk`."""
 
     def __init__(
         self,
@@ -52,6 +63,7 @@ class SpotOnDemandQueues(Construct):
         gpu: bool,
         caps: Caps,
         capacity_wait: Duration,
+        has_bulk: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
         self._network = network
@@ -61,13 +73,10 @@ class SpotOnDemandQueues(Construct):
         self._image = batch.EcsMachineImageType.ECS_AL2023_NVIDIA if gpu else batch.EcsMachineImageType.ECS_AL2023
         self.spot = self._environment("Spot", spot=True, max_vcpus=caps.spot_vcpus)
         self.on_demand = self._environment("OnDemand", spot=False, max_vcpus=caps.on_demand_vcpus)
-        self.normal_queue = self._queue(
-            "Queue", name, [self.spot, self.on_demand], 1, capacity_wait, (NO_MACHINE, *HOPELESS)
-        )
+        self._wait = capacity_wait
         # Whoever was interrupted goes first: its video has waited longer.
-        self.on_demand_queue = self._queue(
-            "OnDemandQueue", f"{name}-on-demand", [self.on_demand], 10, capacity_wait, HOPELESS
-        )
+        self.queues = self._pair("", name, normal=5, on_demand=10)
+        self.bulk = self._pair("Bulk", f"{name}-bulk", normal=1, on_demand=3) if has_bulk else None
         Tags.of(self).add("pool", name)
 
     def _environment(self, construct_id: str, *, spot: bool, max_vcpus: int) -> batch.ManagedEc2EcsComputeEnvironment:
@@ -102,13 +111,22 @@ class SpotOnDemandQueues(Construct):
         )
         return environment
 
+    def _pair(self, prefix: str, name: str, *, normal: int, on_demand: int) -> Queues:
+        """Both ways, with their priorities."""
+        both = (self.spot, self.on_demand)
+        return Queues(
+            normal=self._queue(f"{prefix}Queue", name, both, normal, (NO_MACHINE, *HOPELESS)),
+            on_demand=self._queue(
+                f"{prefix}OnDemandQueue", f"{name}-on-demand", (self.on_demand,), on_demand, HOPELESS
+            ),
+        )
+
     def _queue(
         self,
         construct_id: str,
         name: str,
         environments: Sequence[batch.ManagedEc2EcsComputeEnvironment],
         priority: int,
-        wait: Duration,
         limited: Sequence[batch.JobStateTimeLimitActionsReason],
     ) -> batch.JobQueue:
         return batch.JobQueue(
@@ -122,6 +140,6 @@ class SpotOnDemandQueues(Construct):
                 for order, environment in enumerate(environments, start=1)
             ],
             job_state_time_limit_actions=[
-                batch.JobStateTimeLimitAction(max_time=wait, reason=reason) for reason in limited
+                batch.JobStateTimeLimitAction(max_time=self._wait, reason=reason) for reason in limited
             ],
         )

@@ -11,14 +11,14 @@ from .runs import RUN_SETTINGS, Run, Runs
 SPOT, WHY = "UpscaleCpuSpot", "UpscaleCpuSpotWhy"
 CPU = {**RUN_SETTINGS, "tier": "cpu"}
 ROUTES = {
-    "no fault": ("exit=1:encode/{}", (SPOT,), "sr-trial-cpu"),
+    "no fault": ("exit=1:encode/{}", (SPOT,), "sr-trial-cpu-bulk"),
     "interrupted until the attempts run out": (
         "exit=75:upscale/{}:3",
         (SPOT, WHY, "UpscaleCpuOnDemand"),
-        "sr-trial-cpu-on-demand",
+        "sr-trial-cpu-bulk-on-demand",
     ),
-    "exit 71": ("exit=71:upscale/{}", (SPOT, WHY, "UpscaleCpuMemorySpot"), "sr-trial-cpu-memory"),
-    "killed for its memory": ("oom:upscale/{}", (SPOT, WHY, "UpscaleCpuMemorySpot"), "sr-trial-cpu-memory"),
+    "exit 71": ("exit=71:upscale/{}", (SPOT, WHY, "UpscaleCpuMemorySpot"), "sr-trial-cpu-memory-bulk"),
+    "killed for its memory": ("oom:upscale/{}", (SPOT, WHY, "UpscaleCpuMemorySpot"), "sr-trial-cpu-memory-bulk"),
 }
 
 
@@ -50,8 +50,8 @@ def test_a_reason_decides_what_follows_and_never_a_gpu(routed: Run, name: str) -
 def test_a_job_uses_as_many_cores_as_it_asks_for(routed: Run) -> None:
     jobs = [job for job in routed.jobs() if job.target.stage == Stage.UPSCALE]
 
-    assert {job.vcpus for job in jobs if job.job_queue.name == "sr-trial-cpu"} == {4}
-    assert {job.vcpus for job in jobs if job.job_queue.name == "sr-trial-cpu-memory"} == {8}
+    assert {job.vcpus for job in jobs if job.job_queue.name == "sr-trial-cpu-bulk"} == {4}
+    assert {job.vcpus for job in jobs if job.job_queue.name == "sr-trial-cpu-memory-bulk"} == {8}
     assert all(job.environment[ENV_CORES] == str(job.vcpus) for job in jobs)
 
 

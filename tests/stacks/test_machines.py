@@ -9,6 +9,7 @@ from .conftest import EXAMPLES, ROOT
 from .reading import Assembly, Json
 
 POOLS = ("Cpu", "CpuMemory", "Standard", "Premium", "Memory")
+CPU_POOLS = ("Cpu", "CpuMemory")
 GPU_POOLS = ("Standard", "Premium", "Memory")
 
 
@@ -35,6 +36,22 @@ def test_the_normal_queue_is_spot_first_and_the_other_on_demand_only(assembly: A
 
     assert order("Queue") == [f"{pool}/Spot", f"{pool}/OnDemand"]
     assert order("OnDemandQueue") == [f"{pool}/OnDemand"]
+
+
+@pytest.mark.parametrize("pool", CPU_POOLS)
+def test_where_all_stages_run_a_videos_hundreds_of_chunks_let_other_videos_go_first(
+    assembly: Assembly, pool: str
+) -> None:
+    queues = {
+        name: assembly.one("Batch::JobQueue", f"{pool}/{name}").properties
+        for name in ("OnDemandQueue", "Queue", "BulkOnDemandQueue", "BulkQueue")
+    }
+    # on the same machines
+    assert queues["BulkQueue"]["ComputeEnvironmentOrder"] == queues["Queue"]["ComputeEnvironmentOrder"]
+    assert queues["BulkOnDemandQueue"]["ComputeEnvironmentOrder"] == queues["OnDemandQueue"]["ComputeEnvironmentOrder"]
+    # the later in this order the later their turn; whoever was interrupted goes before whoever was not
+    priorities = [queue["Priority"] for queue in queues.values()]
+    assert priorities == sorted(set(priorities), reverse=True)
 
 
 def test_nothing_runs_when_no_job_waits(assembly: Assembly) -> None:
@@ -156,19 +173,16 @@ def test_nothing_comes_in(assembly: Assembly) -> None:
 HOPELESS = {"MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE", "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"}
 
 
-@pytest.mark.parametrize("pool", POOLS)
-@pytest.mark.parametrize(
-    ("queue", "reasons"),
-    [("Queue", HOPELESS | {"CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"}), ("OnDemandQueue", HOPELESS)],
-)
-def test_a_job_that_cannot_be_placed_is_moved_on_but_a_want_of_machines_ends_none(
-    assembly: Assembly, pool: str, queue: str, reasons: set[str]
-) -> None:
-    actions = assembly.one("Batch::JobQueue", f"{pool}/{queue}").properties["JobStateTimeLimitActions"]
-    assert {action["Reason"] for action in actions} == reasons
-    for action in actions:
-        assert (action["State"], action["Action"]) == ("RUNNABLE", "CANCEL")
-        assert 600 <= action["MaxTimeSeconds"] <= 86_400
+def test_a_job_that_cannot_be_placed_is_moved_on_but_a_want_of_machines_ends_none(assembly: Assembly) -> None:
+    queues = assembly.of("Batch::JobQueue")
+    assert len(queues) == 2 * len(POOLS) + 2 * len(CPU_POOLS)
+    for queue in queues:
+        actions = queue.properties["JobStateTimeLimitActions"]
+        capacity = set() if queue.name.endswith("OnDemandQueue") else {"CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY"}
+        assert {action["Reason"] for action in actions} == HOPELESS | capacity, queue.name
+        for action in actions:
+            assert (action["State"], action["Action"]) == ("RUNNABLE", "CANCEL")
+            assert 600 <= action["MaxTimeSeconds"] <= 86_400
 
 
 def test_environments_are_updated_in_place_and_let_jobs_finish(assembly: Assembly) -> None:

@@ -37,7 +37,7 @@ def test_every_queue_is_swept_in_the_order_in_which_jobs_move(production: Assemb
     places = [(place["queue"], place["status"]) for place in stop["Begin"]["Parameters"]["places"]]
     queues = {queue.name for queue in production.of("Batch::JobQueue")}
     order = ["SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING"]
-    assert len(queues) == 10
+    assert len(queues) == 14
     assert {queue for queue, _ in places} == queues
     for queue in queues:
         assert [status for place, status in places if place == queue] == order

@@ -30,7 +30,8 @@ TASK_SUBMIT = "arn:aws:states:::batch:submitJob.sync"
 @pytest.mark.parametrize("tier", CloudTier)
 def test_the_plans_tier_decides_the_queue(production: Assembly, video: Json, tier: CloudTier) -> None:
     first = video[follow(video["Tier"], {"tier": str(tier)})]
-    assert first["Parameters"]["JobQueue"] == f"{tier.capitalize()}/Queue"
+    queue = "BulkQueue" if tier == CloudTier.CPU else "Queue"
+    assert first["Parameters"]["JobQueue"] == f"{tier.capitalize()}/{queue}"
 
 
 def test_a_tier_that_nobody_knows_is_named(video: Json) -> None:
@@ -67,7 +68,8 @@ def test_every_job_is_first_tried_on_spot_then_on_demand(video: Json) -> None:
     assert len(tried) == 2 * (4 * 2 + 3)  # four stages on two kinds of CPU machine, three GPU tiers; two markets
     for name, state in submissions(video):
         pool, queue = state["Parameters"]["JobQueue"].split("/")
-        assert queue == ("OnDemandQueue" if name.endswith("OnDemand") else "Queue")
+        is_bulk = name.startswith(("Encode", "UpscaleCpu"))  # a job for each chunk, on machines that all stages use
+        assert queue == f"{'Bulk' if is_bulk else ''}{'OnDemand' if name.endswith('OnDemand') else ''}Queue"
         assert ("Memory" in name) == ("Memory" in pool)
 
 
