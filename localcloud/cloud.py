@@ -91,7 +91,10 @@ class LocalCloud:
         with ExitStack() as undo:
             undo.enter_context(mock_aws(config={"stepfunctions": {"execute_state_machine": True}}))
             undo.enter_context(mended(self))
-            undo.enter_context(_without_access_log())
+            # A line for each request takes as long as most requests; `Attempt.requests` holds them all.
+            undo.enter_context(_quieter("werkzeug", logging.WARNING))
+            # Every path that a Choice finds absent would be told as an error; what is one fails its execution.
+            undo.enter_context(_quieter("moto.stepfunctions", logging.CRITICAL))
             self.deployment = deploy(self._assembly, REGION)
             server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
             server.start()
@@ -266,11 +269,10 @@ class LocalCloud:
 
 
 @contextmanager
-def _without_access_log() -> Iterator[None]:
-    """A line for each request takes as long as most requests; `Attempt.requests` holds them all."""
-    log = logging.getLogger("werkzeug")
+def _quieter(logger: str, level: int) -> Iterator[None]:
+    log = logging.getLogger(logger)
     before = log.level
-    log.setLevel(logging.WARNING)
+    log.setLevel(level)
     try:
         yield
     finally:

@@ -46,6 +46,8 @@ def test_the_demo_shows_what_happens_and_writes_the_output(
     ):
         assert told in ended.stderr
     assert "4 jobs, 3 attempts, 1 faults" in " ".join(ended.stderr.split())
+    # and nothing of what the interpreter of the states says to itself
+    assert "Exception" not in ended.stderr
 
 
 def video_packets(media: Path | BytesIO) -> list[bytes]:
