@@ -85,12 +85,10 @@ def stage_jobs(
         )
 
     plans_among = {contract.ENV_TIERS: " ".join(config.tiers)}
-    # The machine is shared with other jobs, and each frame in work takes memory of the job's own.
-    cores = {contract.ENV_CORES: str(compute.machine(_ON_CPU).vcpus)}
     return StageJobs(
         by_stage={
             stage: job(stage.capitalize(), stage, pool=POOLS[stage], more=plans_among if stage == Stage.EXTRACT else {})
             for stage in Stage
         },
-        upscale_on_cpu=job("UpscaleOnCpu", Stage.UPSCALE, pool=_ON_CPU, on_cpu=True, more=cores),
+        upscale_on_cpu=job("UpscaleOnCpu", Stage.UPSCALE, pool=_ON_CPU, on_cpu=True, more={}),
     )

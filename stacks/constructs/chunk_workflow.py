@@ -129,7 +129,7 @@ class Jobs:
             command=command,
             machine=machine,
             queue_seconds=self.queue_seconds,
-            # Upscale computes on as many cores as it pays for: more of them where there is more memory.
+            # It sees all cores of a machine that others share, and each frame in work takes memory of its own.
             environment={contract.ENV_CORES: str(machine.vcpus)} if job_definition == self.upscale_on_cpu else {},
             on_success=on_success,
             on_failure=on_failure,

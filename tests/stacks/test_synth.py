@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sr_core.contract import ENV_CORES, ENV_LIMITS, ENV_TIERS
+from sr_core.contract import ENV_LIMITS, ENV_TIERS
 from sr_core.media_limits import Limits
-from stacks.config import JOB_VCPUS, load_config
+from stacks.config import load_config
 
 from .choices import CHOICES, EVERYTHING
 from .conftest import EXAMPLES, ROOT, Chosen, Synthesize
@@ -125,12 +125,6 @@ def test_limits_of_media_reach_every_job_in_the_words_that_it_reads(
 def test_a_plan_is_told_among_which_tiers_it_may_choose(assemblies: dict[str, Assembly]) -> None:
     assert told(assemblies["trial"], "Extract", ENV_TIERS) == "cpu"
     assert told(assemblies["production"], "Extract", ENV_TIERS) == "cpu standard premium memory"
-
-
-def test_a_job_that_shares_its_machine_is_told_how_many_cores_it_has(assembly: Assembly) -> None:
-    assert told(assembly, "UpscaleOnCpu", ENV_CORES) == str(JOB_VCPUS["cpu"])
-    # while one that asks for its machine's only GPU may use all that the machine has
-    assert told(assembly, "Upscale", ENV_CORES) is None
 
 
 def told(assembly: Assembly, name: str, variable: str) -> str | None:

@@ -99,6 +99,14 @@ def test_a_job_asks_for_a_gpu_exactly_where_there_is_one(video: Json) -> None:
             assert state["Parameters"]["JobDefinition"].startswith(f"{definition}/"), "whose image is for it"
 
 
+def test_upscale_is_told_its_cores_where_it_shares_its_machine_and_has_all_beside_a_gpu(video: Json) -> None:
+    for name, state in submissions(video):
+        overrides = state["Parameters"]["ContainerOverrides"]
+        wanted = {need["Type"]: need["Value"] for need in overrides["ResourceRequirements"]}
+        told = {entry["Name"]: entry["Value"] for entry in overrides.get("Environment", [])}
+        assert told == ({"SR_CORES": wanted["VCPU"]} if name.startswith("UpscaleCpu") else {})
+
+
 def test_only_a_failed_submission_is_submitted_again_as_it_is(video: Json) -> None:
     for _, state in submissions(video):
         (retry,) = state["Retry"]
